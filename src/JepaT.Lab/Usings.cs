@@ -1,1 +1,4 @@
 global using JepaT.Model;
+global using TorchSharp;
+global using static TorchSharp.torch;
+global using Tensor = TorchSharp.torch.Tensor;

@@ -1,0 +1,139 @@
+using static TorchSharp.torch.nn;
+
+namespace JepaT.Model;
+
+// Shapes: B images, n tokens, C width, h heads, m wanted tokens.
+
+/// <summary>Root-mean-square norm of the last axis with a learned gain.</summary>
+internal sealed class RmsNorm : Module<Tensor, Tensor>
+{
+    private const double Eps = 1e-6;
+    private readonly Parameter weight;
+
+    public RmsNorm(long width) : base(nameof(RmsNorm))
+    {
+        weight = Init.Parameter(ones(width));
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var scale = x.square().mean([-1], keepdim: true).add_(Eps).rsqrt_();
+        return (x * scale * weight).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Multi-head self-attention; queries may be asked for at some places only.</summary>
+internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
+{
+    private readonly int heads;
+    private readonly double attentionDropout, projectionDropout;
+    private readonly Linear qkv, proj;
+    [ComponentName(Name = "q_norm")] private readonly RmsNorm? queryNorm;
+    [ComponentName(Name = "k_norm")] private readonly RmsNorm? keyNorm;
+
+    public Attention(ModelConfig config, Generator g) : base(nameof(Attention))
+    {
+        heads = config.Heads;
+        (attentionDropout, projectionDropout) = (config.AttentionDropout, config.ProjectionDropout);
+        qkv = Init.Linear(g, config.Dim, 3 * config.Dim);
+        proj = Init.Linear(g, config.Dim, config.Dim);
+        if (config.QkNorm)
+        {
+            queryNorm = new RmsNorm(config.Dim / heads);
+            keyNorm = new RmsNorm(config.Dim / heads);
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>x (B, n, C), wanted (B, m) or null for all → (B, m, C).</summary>
+    public override Tensor forward(Tensor x, Tensor? wanted)
+    {
+        using var scope = NewDisposeScope();
+        long b = x.shape[0], c = x.shape[2];
+        Tensor q, k, v;
+        if (wanted is null)
+        {
+            var parts = qkv.call(x).chunk(3, -1);       // 3 × (B, n, C)
+            (q, k, v) = (parts[0], parts[1], parts[2]);
+        }
+        else
+        {
+            var (w, bias) = (qkv.weight, qkv.bias!);
+            q = functional.linear(ImageTokens.Take(x, wanted), w.narrow(0, 0, c), bias.narrow(0, 0, c));
+            var parts = functional.linear(x, w.narrow(0, c, 2 * c), bias.narrow(0, c, 2 * c)).chunk(2, -1);
+            (k, v) = (parts[0], parts[1]);
+        }
+        (q, k, v) = (Split(q), Split(k), Split(v));     // (B, h, n, C/h)
+        if (queryNorm is not null) (q, k) = (queryNorm.call(q), keyNorm!.call(k));
+        var y = functional.scaled_dot_product_attention(q, k, v, p: training ? attentionDropout : 0)
+            .transpose(1, 2).reshape(b, -1, c);         // (B, m, C)
+        return Dropout.Apply(proj.call(y), projectionDropout, training).MoveToOuterDisposeScope();
+
+        Tensor Split(Tensor t) => t.reshape(b, t.shape[1], heads, c / heads).transpose(1, 2);
+    }
+}
+
+/// <summary>Two linear layers with exact GELU; with <c>norm</c> a LayerNorm between them (the JEPA head).</summary>
+internal sealed class Mlp : Module<Tensor, Tensor>
+{
+    private readonly double dropout;
+    private readonly Linear fc1, fc2;
+    private readonly LayerNorm? norm;
+
+    public Mlp(Linear fc1, Linear fc2, double dropout = 0, bool norm = false) : base(nameof(Mlp))
+    {
+        (this.fc1, this.fc2, this.dropout) = (fc1, fc2, dropout);
+        if (norm) this.norm = Init.LayerNorm(fc1.out_features);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        x = Dropout.Apply(functional.gelu(fc1.call(x)), dropout, training);
+        if (norm is not null) x = norm.call(x);
+        return Dropout.Apply(fc2.call(x), dropout, training).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Pre-norm transformer block.</summary>
+internal sealed class Block : Module<Tensor, Tensor?, Tensor>
+{
+    private readonly LayerNorm norm1, norm2;
+    private readonly Attention attn;
+    private readonly Mlp mlp;
+
+    public Block(ModelConfig config, Generator g) : base(nameof(Block))
+    {
+        long c = config.Dim, hidden = c * config.MlpRatio;
+        norm1 = Init.LayerNorm(c);
+        attn = new Attention(config, g);
+        norm2 = Init.LayerNorm(c);
+        mlp = new Mlp(Init.Linear(g, c, hidden), Init.Linear(g, hidden, c), config.ProjectionDropout);
+        RegisterComponents();
+    }
+
+    /// <summary>x (B, n, C), wanted (B, m) or null for all → (B, m, C).</summary>
+    public override Tensor forward(Tensor x, Tensor? wanted)
+    {
+        using var scope = NewDisposeScope();
+        var a = attn.call(norm1.call(x), wanted);
+        x = (wanted is null ? x : ImageTokens.Take(x, wanted)) + a;
+        return (x + mlp.call(norm2.call(x))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>All blocks in turn; the last one computes only the wanted places.</summary>
+    public static Tensor Run(ModuleList<Block> blocks, Tensor x, Tensor? wanted)
+    {
+        using var scope = NewDisposeScope();
+        for (var i = 0; i < blocks.Count; i++) x = blocks[i].call(x, i == blocks.Count - 1 ? wanted : null);
+        return x.MoveToOuterDisposeScope();
+    }
+}
+
+internal static class Dropout
+{
+    public static Tensor Apply(Tensor x, double p, bool training) => training && p > 0 ? functional.dropout(x, p, training: true) : x;
+}

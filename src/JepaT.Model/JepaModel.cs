@@ -1,0 +1,160 @@
+using static TorchSharp.torch.nn;
+
+namespace JepaT.Model;
+
+/// <summary>
+/// JEPA-T (arXiv 2510.00974): image tokens and text → encoder → predictor → text fusion → flow-matching head and JEPA head.
+/// Training and sampling share <see cref="Predict"/>. Shapes: see <see cref="ModelConfig"/>.
+/// </summary>
+public sealed class JepaModel : Module
+{
+    /// <summary>Submodules whose level the published keys do not have.</summary>
+    private static readonly string[] Groups = ["text.", "encoder.", "predictor.", "fusion."];
+
+    private readonly TextTokens text;
+    private readonly Encoder encoder;
+    private readonly Predictor predictor;
+    private readonly TextFusion fusion;
+    [ComponentName(Name = "diffloss")] private readonly FlowHead flowHead;          // published: diffloss.net
+    [ComponentName(Name = "jepaloss")] private readonly JepaHead jepaHead;
+
+    /// <param name="config">Sizes and switches; validated.</param>
+    /// <param name="seed">Seed of the initial weights.</param>
+    public JepaModel(ModelConfig config, long seed = 0) : base(nameof(JepaModel))
+    {
+        config.Validate();
+        Config = config;
+        using var g = new Generator((ulong)seed);
+        text = new TextTokens(config, g);
+        encoder = new Encoder(config, g);
+        predictor = new Predictor(config, g);
+        fusion = new TextFusion(config, g);
+        flowHead = new FlowHead(config, g);
+        jepaHead = new JepaHead(config.Dim, g);
+        RegisterComponents();
+    }
+
+    /// <summary>The sizes and switches it was built with.</summary>
+    public ModelConfig Config { get; }
+
+    internal FlowHead FlowHead => flowHead;
+
+    internal JepaHead JepaHead => jepaHead;
+
+    /// <summary>Text features (B, text) → (B, C); rows where <paramref name="drop"/> (B, bool) is true become the unconditional vector.</summary>
+    public Tensor ProjectText(Tensor features, Tensor? drop = null) => text.Project(features, drop);
+
+    /// <summary>The unconditional vector for each of <paramref name="count"/> images: (count, C).</summary>
+    public Tensor Unconditional(long count) => text.Unconditional.expand(count, -1);
+
+    /// <summary>
+    /// The shared path: encoder, predictor and fusion. tokens (B, L, D), visible (B, n), wanted (B, m), projected text (B, C)
+    /// → z (B, m, C). The text may have twice as many rows (conditional, then unconditional): z then has, too.
+    /// </summary>
+    /// <param name="tokens">Tokens; those that are not visible are not read.</param>
+    /// <param name="visible">Places of the visible tokens, ascending.</param>
+    /// <param name="wanted">Places asked for.</param>
+    /// <param name="c">Projected text.</param>
+    /// <param name="fuse">False leaves out cross-attention and raw text, as the published sampler does (oddity 1).</param>
+    public Tensor Predict(Tensor tokens, Tensor visible, Tensor wanted, Tensor c, bool fuse = true)
+    {
+        Shape.Require(tokens, nameof(tokens), -1, Config.Tokens, Config.TokenDim);
+        using var scope = NewDisposeScope();
+        var repeats = c.shape[0] / tokens.shape[0];
+        // A backbone without text is the same for both halves of a guided batch: it runs once.
+        if (Config.Fusion.TextInBackbone) (tokens, visible, wanted) = (Repeat(tokens), Repeat(visible), Repeat(wanted));
+        var encoded = encoder.Call(tokens, visible, BufferText(c, tokens.shape[0]));
+        var z = predictor.Call(encoded, visible, wanted, Config.Fusion.TextInPredictor ? c : null);
+        if (z.shape[0] != c.shape[0]) z = Repeat(z);
+        return (fuse ? fusion.Call(z, c) : z).MoveToOuterDisposeScope();
+
+        Tensor Repeat(Tensor x) => repeats == 1 ? x : cat([.. Enumerable.Repeat(x, (int)repeats)], 0);
+    }
+
+    /// <summary>
+    /// Called on the EMA model: its encoder's features of the whole image with undropped text, the targets of the JEPA loss.
+    /// images (B, c, H, W), text features (B, text), wanted (B, m) → (B, m, C), without gradient.
+    /// </summary>
+    public Tensor TargetFeatures(Tensor images, Tensor features, Tensor wanted)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var tokens = ImageTokens.Patchify(images, Config.PatchSize);
+        var c = BufferText(Config.Fusion.TextInEncoder ? ProjectText(features) : Unconditional(images.shape[0]), images.shape[0]);
+        return encoder.Call(tokens, visible: null, c, wanted).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The two losses on masked tokens. images (B, c, H, W), text features (B, text), target features (B, m, C) of
+    /// <see cref="TargetFeatures"/> at the masked places.
+    /// </summary>
+    public Losses Loss(Tensor images, Tensor features, LossDraws draws, Tensor targets)
+    {
+        using var scope = NewDisposeScope();
+        var tokens = ImageTokens.Patchify(images, Config.PatchSize);                        // (B, L, D)
+        var masked = Masking.First(draws.Orders, draws.MaskedCount);                        // (B, m)
+        var visible = Masking.Rest(draws.Orders, draws.MaskedCount);                        // (B, n)
+        var z = Predict(tokens, visible, masked, ProjectText(features, draws.Drop));        // (B, m, C)
+        var rows = FlowMatching.RowLosses(flowHead, ImageTokens.Take(tokens, masked).flatten(0, 1), z.flatten(0, 1), draws.Time, draws.Noise);
+        var flow = rows.mean();
+        var jepa = jepaHead.TokenLosses(z, targets).mean();
+        return new Losses(flow.MoveToOuterDisposeScope(), jepa.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Weights under the published names. The tensors alias the live weights.</summary>
+    public Dictionary<string, Tensor> StateDict() => NamedWeights().ToDictionary(p => p.Name, p => (Tensor)p.Value);
+
+    /// <summary>Parameters under the published names.</summary>
+    public IEnumerable<(string Name, Parameter Value)> NamedWeights() => named_parameters().Select(p => (PublishedName(p.name), p.parameter));
+
+    /// <summary>Parameters that the fusion switches leave in use; the others get no gradient.</summary>
+    public IEnumerable<(string Name, Parameter Value)> UsedWeights()
+    {
+        var f = Config.Fusion;
+        return NamedWeights().Where(p => p.Name.Split('.')[0] switch
+        {
+            "class_emb" => f.AnyText,
+            "fake_latent" => f.AnyText || !f.TextInEncoder,
+            "cross_attention" => f.PostCrossAttention,
+            "fuse_proj" => f.RawText,
+            _ => true,
+        });
+    }
+
+    /// <summary>Copies weights given under the published names; compares names and shapes before anything is copied.</summary>
+    /// <exception cref="UserException">Lists what is missing, surplus or of another shape.</exception>
+    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> weights, string source)
+    {
+        var own = NamedWeights().ToList();
+        var wrong = own.Where(p => !weights.ContainsKey(p.Name)).Select(p => $"{p.Name} is missing")
+            .Concat(weights.Keys.Except(own.Select(p => p.Name)).Select(name => $"{name} is unknown here"))
+            .Concat(own.Where(p => weights.TryGetValue(p.Name, out var w) && !w.shape.SequenceEqual(p.Value.shape))
+                .Select(p => $"{p.Name} is ({string.Join(", ", weights[p.Name].shape)}), wanted ({string.Join(", ", p.Value.shape)})"))
+            .ToList();
+        if (wrong.Count > 0)
+            throw new UserException($"{source}: does not fit this model, {string.Join("; ", wrong.Take(3))}"
+                + (wrong.Count > 3 ? $" and {wrong.Count - 3} more" : "") + " (was it trained with another architecture?)");
+        using var noGrad = no_grad();
+        foreach (var (name, value) in own) value.copy_(weights[name]);
+    }
+
+    private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
+
+    private static string PublishedName(string name) =>
+        Groups.FirstOrDefault(g => name.StartsWith(g, StringComparison.Ordinal)) is { } group ? name[group.Length..]
+        : name.StartsWith("diffloss.", StringComparison.Ordinal) ? name.Insert("diffloss.".Length, "net.")
+        : name;
+}
+
+/// <summary>All randomness of a training step but dropout. N copies of m masked tokens of B images are noised.</summary>
+/// <param name="Orders">(B, L) int64, a permutation each; the first <paramref name="MaskedCount"/> places are masked.</param>
+/// <param name="MaskedCount">m, one number for the batch.</param>
+/// <param name="Drop">(B) bool: these images train without text.</param>
+/// <param name="Time">(copies, B·m) float in [0, 1): flow time of each row.</param>
+/// <param name="Noise">(copies, B·m, D): x0 of each row.</param>
+public sealed record LossDraws(Tensor Orders, long MaskedCount, Tensor Drop, Tensor Time, Tensor Noise);
+
+/// <summary>The two losses, scalars with gradient.</summary>
+/// <param name="Flow">Flow-matching loss, mean over masked rows.</param>
+/// <param name="Jepa">JEPA loss, mean over masked tokens.</param>
+public sealed record Losses(Tensor Flow, Tensor Jepa);

@@ -1,0 +1,61 @@
+namespace JepaT.Model;
+
+/// <summary>How to generate; defaults are the quick experiment's.</summary>
+public sealed record SamplingConfig
+{
+    /// <summary>Masked iterations: how many times the backbone runs. At most the number of tokens.</summary>
+    public int Iterations { get; init; } = 8;
+
+    /// <summary>Euler steps of the flow head in each iteration (evaluations for each token).</summary>
+    public int OdeSteps { get; init; } = 25;
+
+    /// <summary>Guidance scale; 1 is none.</summary>
+    public double Guidance { get; init; } = 3;
+
+    /// <summary>Linear (rises with the share of tokens generated) or constant.</summary>
+    public GuidanceSchedule GuidanceSchedule { get; init; } = GuidanceSchedule.Linear;
+
+    /// <summary>Above 1 spends more ODE steps near the noise; 1 is uniform.</summary>
+    public double TimeShift { get; init; } = 1;
+
+    /// <summary>Checks the values against a model's number of tokens.</summary>
+    /// <exception cref="UserException">Names the key out of range.</exception>
+    public void Validate(int tokens)
+    {
+        if (Iterations < 1) throw new UserException($"sampling.iterations is {Iterations}; it must be at least 1");
+        if (Iterations > tokens)
+            throw new UserException($"sampling.iterations is {Iterations}, but an image has only {tokens} tokens; take at most {tokens}");
+        if (OdeSteps < 1) throw new UserException($"sampling.ode_steps is {OdeSteps}; it must be at least 1");
+        if (!double.IsFinite(Guidance) || Guidance < 0) throw new UserException($"sampling.guidance is {Guidance}; it must be 0 or more");
+        if (!double.IsFinite(TimeShift) || TimeShift <= 0) throw new UserException($"sampling.time_shift is {TimeShift}; it must be above 0");
+    }
+}
+
+/// <summary>How the guidance scale moves over the iterations.</summary>
+public enum GuidanceSchedule
+{
+    /// <summary>1 + (scale − 1) · share of tokens that are no longer masked.</summary>
+    Linear,
+
+    /// <summary>The same in every iteration.</summary>
+    Constant,
+}
+
+/// <summary>What one masked iteration of the sampler did. The caller owns it; its tensors are detached from any scope.</summary>
+/// <param name="Iteration">Counted from 0.</param>
+/// <param name="Tokens">(B, L, D) all tokens so far; masked ones are 0.</param>
+/// <param name="Mask">(B, L) bool, true where still masked after this iteration.</param>
+/// <param name="Order">(B, L) int64, places in the order of generation reversed: the first ones are generated last.</param>
+/// <param name="Predicted">(B, m) int64, places generated in this iteration, ascending.</param>
+/// <param name="Z">(B, m, C) the predictor's fused output at these places; with guidance the conditional half.</param>
+/// <param name="Guidance">Guidance scale of this iteration.</param>
+/// <param name="OdeStates">If asked: (B, m, D) at each of the ODE's times, noise first; else empty.</param>
+public sealed record SampleStep(int Iteration, Tensor Tokens, Tensor Mask, Tensor Order, Tensor Predicted, Tensor Z, double Guidance,
+    IReadOnlyList<Tensor> OdeStates) : IDisposable
+{
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var t in (Tensor[])[Tokens, Mask, Order, Predicted, Z, .. OdeStates]) t.Dispose();
+    }
+}

@@ -1,0 +1,31 @@
+namespace JepaT.Model;
+
+/// <summary>Text features to the width of the model, with the learned vector that stands for "no text".</summary>
+internal sealed class TextTokens : nn.Module
+{
+    [ComponentName(Name = "fake_latent")] private readonly Parameter unconditional;
+    [ComponentName(Name = "class_emb")] private readonly Sequential projection;
+
+    public TextTokens(ModelConfig config, Generator g) : base(nameof(TextTokens))
+    {
+        unconditional = Init.Normal(g, 0.02, 1, config.Dim);
+        projection = nn.Sequential(
+            Init.Linear(g, config.TextDim, config.Dim),
+            Init.LayerNorm(config.Dim, eps: 1e-5),      // the one LayerNorm with PyTorch's default eps
+            nn.GELU(),
+            Init.Linear(g, config.Dim, config.Dim));
+        RegisterComponents();
+    }
+
+    /// <summary>The vector that stands for "no text", (1, C).</summary>
+    public Tensor Unconditional => unconditional;
+
+    /// <summary>(B, text) → (B, C); rows where <paramref name="drop"/> (B, bool) is true become the unconditional vector.</summary>
+    public Tensor Project(Tensor text, Tensor? drop = null)
+    {
+        using var scope = NewDisposeScope();
+        var c = projection.call(text);
+        if (drop is not null) c = where(drop.unsqueeze(1), unconditional, c);
+        return c.MoveToOuterDisposeScope();
+    }
+}

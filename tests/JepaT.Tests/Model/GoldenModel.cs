@@ -1,0 +1,81 @@
+using System.Text.Json;
+using JepaT.Model;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace JepaT.Tests;
+
+/// <summary>Models and draws of the golden cases, all sizes from their JSON.</summary>
+internal static class GoldenModel
+{
+    /// <summary>The case's configuration with the published errata, which the golden tensors use.</summary>
+    public static ModelConfig Config(JsonElement c) => new()
+    {
+        ImageSize = Int(c, "img_size") / Int(c, "vae_stride"),
+        Channels = Int(c, "vae_embed_dim"),
+        PatchSize = Int(c, "patch_size"),
+        TextDim = Int(c, "text_dim"),
+        Dim = Int(c, "dim"),
+        EncoderDepth = Int(c, "encoder_depth"),
+        PredictorDepth = Int(c, "decoder_depth"),
+        Heads = Int(c, "num_heads"),
+        MlpRatio = Int(c, "mlp_ratio"),
+        QkNorm = c.GetProperty("qk_norm").GetBoolean(),
+        BufferTokens = Int(c, "buffer_size"),
+        AttentionDropout = c.GetProperty("attn_dropout").GetDouble(),
+        ProjectionDropout = c.GetProperty("proj_dropout").GetDouble(),
+        CrossHeads = Int(c, "cross_heads"),
+        HeadWidth = Int(c, "head_width"),
+        HeadDepth = Int(c, "head_depth"),
+        NoiseCopies = Int(c, "diffusion_batch_mul"),
+        Fusion = new Fusion(c.GetProperty("text_in_encoder").GetBoolean(), c.GetProperty("text_in_decoder").GetBoolean(),
+            c.GetProperty("post_cross_attention").GetBoolean(), c.GetProperty("raw_text").GetBoolean()),
+        Errata = Errata.Published,
+    };
+
+    /// <summary>Euler steps: the published number counts the times, of which there is one more.</summary>
+    public static int OdeSteps(JsonElement c) => int.Parse(c.GetProperty("num_sampling_steps").GetString()!) - 1;
+
+    public static JepaModel Create(ModelConfig config, Golden weights)
+    {
+        var model = new JepaModel(config);
+        model.LoadStateDict(weights.Names.Where(n => n.StartsWith("w.", StringComparison.Ordinal)).ToDictionary(n => n[2..], n => weights[n]), "golden weights");
+        return model;
+    }
+
+    /// <summary>The draws of a step; rows of t and noise are given for all tokens, and taken at the masked ones.</summary>
+    public static LossDraws Draws(Golden g, string prefix, ModelConfig config, bool all = false)
+    {
+        var orders = g[prefix + "orders"];
+        var count = all ? config.Tokens : g[prefix + "num_masked"].item<long>();
+        var masked = Masking.First(orders, count);                                              // (B, m)
+        var b = orders.shape[0];
+        var flat = (masked + arange(b).unsqueeze(1) * config.Tokens).flatten();                 // rows are (copy, image, token)
+        return new LossDraws(orders, count, g[prefix + "drop"].to(ScalarType.Bool),
+            g[prefix + "t"].reshape(config.NoiseCopies, -1).index_select(1, flat),
+            g[prefix + "noise"].reshape(config.NoiseCopies, -1, config.TokenDim).index_select(1, flat));
+    }
+
+    /// <summary>Largest absolute difference, after a check of the shapes.</summary>
+    public static double Difference(Tensor golden, Tensor ours)
+    {
+        Assert.Equal(golden.shape, ours.shape);
+        return golden.numel() == 0 ? 0 : (golden.to(float64) - ours.to(float64)).abs().max().item<double>();
+    }
+
+    /// <summary>Tensors and losses: 1e-5 absolute.</summary>
+    public static void AssertClose(Tensor golden, Tensor ours, string name)
+    {
+        var difference = Difference(golden, ours);
+        Assert.True(difference <= 1e-5, $"{name}: differs by {difference:g3}, allowed 1e-5");
+    }
+
+    /// <summary>Gradients and weights: 1e-4 relative to the largest value.</summary>
+    public static void AssertRelative(Tensor golden, Tensor ours, string name)
+    {
+        var (difference, size) = (Difference(golden, ours), golden.abs().max().ToDouble());
+        Assert.True(difference <= 1e-4 * size, $"{name}: differs by {difference:g3} of {size:g3}, allowed 1e-4 of it");
+    }
+
+    private static int Int(JsonElement c, string key) => c.GetProperty(key).GetInt32();
+}
