@@ -1,3 +1,4 @@
+using JepaT.Lab;
 using Spectre.Console.Cli;
 
 var app = new CommandApp();
@@ -5,6 +6,9 @@ app.Configure(config =>
 {
     config.SetApplicationName("lab");
     config.PropagateExceptions();
+    config.AddCommand<ReportCommand>("report")
+        .WithExample("report", "ablations/quick")
+        .WithExample("report", "ablations/quick/ablation.json", "-o", "report.html");
 });
 try
 {

@@ -1,1 +1,3 @@
 global using JepaT.Model;
+global using TorchSharp;
+global using static TorchSharp.torch;
