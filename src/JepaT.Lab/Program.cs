@@ -7,6 +7,9 @@ app.Configure(config =>
     config.SetApplicationName("lab");
     config.PropagateExceptions();
     config.AddCommand<DataCommand>("data").WithExample("data", "--preview", "sheet.png");
+    config.AddCommand<ReportCommand>("report")
+        .WithExample("report", "ablations/quick")
+        .WithExample("report", "ablations/quick/ablation.json", "-o", "report.html");
 });
 try
 {

@@ -1,0 +1,160 @@
+using Plotly.NET;
+
+namespace JepaT.Lab;
+
+/// <summary>A chart with what stands above and beneath it in the report.</summary>
+public sealed record TitledChart(string Title, string Caption, GenericChart Chart);
+
+/// <summary>
+/// The charts of an ablation. Traces and layouts are Plotly.NET objects whose properties carry plotly.js' own attribute names
+/// (https://plotly.com/javascript/reference/), since several of them have no typed member that C# can reach.
+/// </summary>
+public static class Charts
+{
+    /// <summary>Longer curves are averaged in equal buckets, or pages of fifteen runs grow to tens of megabytes.</summary>
+    private const int MostPoints = 400;
+
+    /// <summary>Metrics of the evaluations (FID, IS, alignment, …) against the training step, one chart each.</summary>
+    public static IReadOnlyList<TitledChart> Evaluations(AblationResult result) =>
+        [.. Keys(result).Select(MetricName.Parse).OfType<MetricName>()
+            .Where(m => m.Family is not ("parameters" or "images_per_second"))
+            .OrderBy(m => Array.IndexOf(["fid", "is", "alignment"], m.Family) is var i && i < 0 ? 9 : i)
+            .Select(m => Curve(result, m.Key, m.HeadingWithArrow, m.Family is "alignment" or "precision" or "recall"))];
+
+    /// <summary>Every training loss against the step, one chart each.</summary>
+    public static IReadOnlyList<TitledChart> Losses(AblationResult result) =>
+        [.. Keys(result).Where(k => k.Contains("loss", StringComparison.Ordinal) && MetricName.Parse(k) is null)
+            .Select(k => Curve(result, k, k[(k.LastIndexOf('/') + 1)..].Replace('_', ' '), percent: false))];
+
+    /// <summary>The last values of every metric of the main table as bars with error bars, the seeds as dots.</summary>
+    public static IReadOnlyList<TitledChart> Finals(AblationResult result)
+    {
+        var table = ResultTable.Of(result);
+        return [.. table.Columns.GroupBy(c => c.Family == "alignment" ? c.Family : c.Key).Select(g => Bars(result, table, [.. g]))];
+    }
+
+    /// <summary>A curve for each preset: the mean over the finished seeds, and a band from the smallest to the largest of them.</summary>
+    /// <param name="result">The ablation.</param>
+    /// <param name="key">Name of the curve in <see cref="RunResult.Curves"/>.</param>
+    /// <param name="title">What the vertical axis shows, with its unit.</param>
+    /// <param name="percent">Whether fractions are shown as percent.</param>
+    public static TitledChart Curve(AblationResult result, string key, string title, bool percent)
+    {
+        var styles = Palette.Of(result.Presets);
+        var (bands, lines) = (new List<Trace>(), new List<Trace>());
+        var values = new List<double>();
+        var bucket = 1L;
+        foreach (var preset in result.Presets)
+        {
+            var seeds = result.Runs.Where(r => r.Finished && r.Preset == preset && r.Curves.ContainsKey(key)).Select(r => r.Curves[key]).ToList();
+            if (seeds.Count == 0) continue;
+            bucket = Math.Max(bucket, seeds.Max(BucketSize));
+            var points = seeds.SelectMany(Thin).GroupBy(p => p.Step).OrderBy(g => g.Key)
+                .Select(g => (Step: g.Key, Mean: g.Average(p => p.Value), Low: g.Min(p => p.Value), High: g.Max(p => p.Value), Count: g.Count()))
+                .Where(p => double.IsFinite(p.Mean)).ToList();
+            values.AddRange(points.SelectMany(p => new[] { p.Low, p.High }));
+            var (style, name) = (styles[preset], Plain(preset));
+            if (seeds.Count > 1) bands.Add(Trace("scatter",
+                ("x", points.Select(p => p.Step).Concat(points.Select(p => p.Step).Reverse()).ToArray()),
+                ("y", points.Select(p => p.High).Concat(points.Select(p => p.Low).Reverse()).ToArray()),
+                ("fill", "toself"), ("fillcolor", style.Colour + "26"), ("mode", "lines"), ("line", Object(("width", 0))),
+                ("name", name), ("legendgroup", name), ("showlegend", false), ("hoverinfo", "skip")));
+            lines.Add(Trace("scatter",
+                ("x", points.Select(p => p.Step).ToArray()), ("y", points.Select(p => p.Mean).ToArray()),
+                ("mode", points.Count <= 40 ? "lines+markers" : "lines"),
+                ("line", Object(("color", style.Colour), ("width", 2), ("dash", style.Dash))),
+                ("marker", Object(("color", style.Colour), ("symbol", style.Symbol), ("size", 7))),
+                ("name", name), ("legendgroup", name),
+                ("hovertemplate", $"{name}<br>step %{{x}}: %{{y:{(percent ? ".1%" : ".4~g")}}}<extra></extra>")));
+        }
+        var log = !percent && values.Count > 0 && values.Min() > 0 && values.Max() / values.Min() > 5;
+        var axis = Axis(log ? $"{title} (log scale)" : title);
+        if (log) axis["type"] = "log";
+        if (log) axis["dtick"] = values.Max() / values.Min() > 100 ? 1 : "D2";
+        if (percent) (axis["tickformat"], axis["range"]) = (".0%", new[] { 0, 1.02 });
+        var band = bands.Count > 0 ? "Mean over the finished seeds; the band runs from the smallest to the largest seed." : "One seed for each preset.";
+        var thinned = bucket > 1 ? $" Each point is the mean of {bucket} logged values." : "";
+        return new($"{title} against training step", band + thinned, Chart([.. bands, .. lines], Axis("training step"), axis));
+    }
+
+    // Bars of one metric, or of the alignments (seen, held-out) side by side.
+    private static TitledChart Bars(AblationResult result, ResultTable table, List<MetricName> metrics)
+    {
+        var styles = Palette.Of(result.Presets);
+        var names = result.Presets.Select(Plain).ToArray();
+        var alignment = metrics[0].Family == "alignment";
+        var traces = new List<Trace>();
+        for (var i = 0; i < metrics.Count; i++)
+        {
+            var metric = metrics[i];
+            var column = table.Columns.ToList().IndexOf(metric);
+            var cells = table.Rows.Select(r => r.Cells[column]).ToList();
+            traces.Add(Trace("bar",
+                ("x", names), ("y", cells.Select(c => Finite(c?.Mean)).ToArray()),
+                ("error_y", Object(("type", "data"), ("array", cells.Select(c => Finite(c?.Deviation)).ToArray()), ("thickness", 1.5), ("color", "#222"))),
+                ("name", metric.Heading), ("offsetgroup", metric.Key),
+                ("marker", Object(
+                    ("color", result.Presets.Select(p => styles[p].Colour).ToArray()),
+                    ("pattern", Object(("shape", i == 0 ? "" : "/"), ("fgcolor", "#ffffff"), ("fgopacity", 0.75), ("size", 7))))),
+                ("customdata", table.Rows.Select((_, row) => table.Text(row, column)).ToArray()),
+                ("hovertemplate", "%{x}: %{customdata}<extra>%{fullData.name}</extra>")));
+            if (metrics.Count > 1 || table.Rows.All(r => r.Finished < 2)) continue;
+            var seeds = result.Runs.Where(r => r.Finished && r.Final.ContainsKey(metric.Key)).ToList();
+            traces.Add(Trace("scatter",
+                ("x", seeds.Select(r => Plain(r.Preset)).ToArray()), ("y", seeds.Select(r => Finite(r.Final[metric.Key])).ToArray()),
+                ("mode", "markers"), ("name", "seeds"),
+                ("marker", Object(("color", "rgba(255,255,255,0.8)"), ("size", 6), ("line", Object(("color", "#222"), ("width", 1))))),
+                ("text", seeds.Select(r => $"seed {r.Seed}: {metric.Format(r.Final[metric.Key])}").ToArray()), ("hoverinfo", "text")));
+        }
+        var arrow = metrics[0].Arrow;
+        var title = alignment ? $"Prompt alignment {arrow}" : metrics[0].HeadingWithArrow;
+        var axis = Axis(alignment ? "item and colour both right" : metrics[0].Heading);
+        axis["rangemode"] = "tozero";
+        if (alignment) (axis["tickformat"], axis["range"]) = (".0%", new[] { 0, 1.05 });
+        var chart = Chart(traces, Axis(""), axis, Object(("barmode", "group"), ("showlegend", false)));
+        var what = alignment && metrics.Count > 1
+            ? $"From left to right in each preset: {string.Join(", ", metrics.Select(m => m.Heading["Alignment".Length..].Trim()))} (hatched: not the first). "
+            : "";
+        return new(title, what + "Bars: mean over the finished seeds; whiskers: ± sample standard deviation"
+            + (traces.Count > metrics.Count ? "; dots: seeds." : "."), chart);
+    }
+
+    /// <summary>All names of curves, in the order in which the runs hold them.</summary>
+    private static IEnumerable<string> Keys(AblationResult result) => result.Runs.Where(r => r.Finished).SelectMany(r => r.Curves.Keys).Distinct();
+
+    private static long BucketSize(IReadOnlyList<CurvePoint> curve) => (curve.Count + MostPoints - 1) / MostPoints;
+
+    private static IEnumerable<CurvePoint> Thin(IReadOnlyList<CurvePoint> curve) =>
+        curve.Chunk((int)Math.Max(1, BucketSize(curve))).Select(c => new CurvePoint(c[^1].Step, c.Average(p => p.Value)));
+
+    private static double? Finite(double? value) => value is { } v && double.IsFinite(v) ? v : null;
+
+    // plotly.js reads a few tags in names; a preset's name is shown as it is.
+    private static string Plain(string text) =>
+        text.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
+
+    private static Dictionary<string, object?> Object(params (string Key, object? Value)[] items) => items.ToDictionary(i => i.Key, i => i.Value);
+
+    private static Dictionary<string, object?> Axis(string title) => Object(
+        ("title", Object(("text", title), ("standoff", 12))), ("automargin", true), ("showline", true), ("linecolor", "#999"),
+        ("gridcolor", "#e6e6e6"), ("zeroline", false), ("ticks", "outside"), ("tickcolor", "#999"), ("exponentformat", "none"));
+
+    private static Trace Trace(string type, params (string Key, object? Value)[] properties)
+    {
+        var trace = new Trace(type);
+        foreach (var (key, value) in properties) trace.SetProperty(key, value);
+        return trace;
+    }
+
+    private static GenericChart Chart(List<Trace> traces, Dictionary<string, object?> x, Dictionary<string, object?> y, Dictionary<string, object?>? more = null)
+    {
+        var layout = new Layout();
+        var properties = Object(
+            ("xaxis", x), ("yaxis", y), ("paper_bgcolor", "#ffffff"), ("plot_bgcolor", "#ffffff"), ("autosize", true), ("height", 400),
+            ("font", Object(("family", "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', sans-serif"), ("size", 13), ("color", "#222"))),
+            ("margin", Object(("l", 60), ("r", 16), ("t", 16), ("b", 48))),
+            ("legend", Object(("orientation", "h"), ("x", 0), ("y", 1.02), ("yanchor", "bottom"))), ("hovermode", "closest"));
+        foreach (var (key, value) in properties.Concat(more ?? [])) layout.SetProperty(key, value);
+        return GenericChart.setLayout(layout, GenericChart.combine(traces.Select(t => GenericChart.ofTraceObject(false, t))));
+    }
+}

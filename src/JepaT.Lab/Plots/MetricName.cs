@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace JepaT.Lab;
+
+/// <summary>Which way a metric is better.</summary>
+public enum Better
+{
+    /// <summary>It is only told, such as a number of parameters.</summary>
+    Neither,
+
+    /// <summary>Smaller is better (FID, KID).</summary>
+    Lower,
+
+    /// <summary>Larger is better (IS, alignment, images/s).</summary>
+    Higher,
+}
+
+/// <summary>
+/// A metric's name taken apart, so that people read "FID (fashion, 1k)" where the store holds <c>eval/fid_fashion_1k</c>. Values of
+/// different feature networks or sample counts cannot be compared, hence no FID is ever shown without both.
+/// </summary>
+/// <param name="Key">The name in the store.</param>
+/// <param name="Family"><c>fid</c>, <c>is</c>, <c>kid</c>, <c>precision</c>, <c>recall</c>, <c>alignment</c>, <c>parameters</c>, <c>images_per_second</c>.</param>
+/// <param name="Heading">The name for people, with network and count.</param>
+/// <param name="Better">Which way is better.</param>
+public sealed partial record MetricName(string Key, string Family, string Heading, Better Better)
+{
+    private static readonly Dictionary<string, (string Heading, Better Better)> Families = new()
+    {
+        ["fid"] = ("FID", Better.Lower),
+        ["is"] = ("IS", Better.Higher),
+        ["kid"] = ("KID", Better.Lower),
+        ["precision"] = ("Precision", Better.Higher),
+        ["recall"] = ("Recall", Better.Higher),
+    };
+
+    /// <summary>↓, ↑ or nothing.</summary>
+    public string Arrow => Better switch { Better.Lower => "↓", Better.Higher => "↑", _ => "" };
+
+    /// <summary>The heading with the arrow.</summary>
+    public string HeadingWithArrow => Arrow.Length > 0 ? $"{Heading} {Arrow}" : Heading;
+
+    /// <summary>Takes a metric's name apart, a section such as <c>eval/</c> left aside; null for names that are none of these metrics.</summary>
+    /// <exception cref="UserException">An FID, IS or the like without network and count.</exception>
+    public static MetricName? Parse(string key)
+    {
+        var name = key[(key.LastIndexOf('/') + 1)..];
+        if (name == "parameters") return new(key, name, "Parameters", Better.Neither);
+        if (name == "images_per_second") return new(key, name, "Images/s", Better.Higher);
+        if (name.StartsWith("alignment", StringComparison.Ordinal))
+        {
+            var what = name["alignment".Length..].Trim('_').Replace("held_out", "held-out", StringComparison.Ordinal).Replace('_', ' ');
+            return new(key, "alignment", $"Alignment {what}".TrimEnd(), Better.Higher);
+        }
+        var family = name.Split('_')[0];
+        if (!Families.TryGetValue(family, out var known)) return null;
+        var match = NetworkAndCount().Match(name);
+        if (!match.Success) throw new UserException(
+            $"metric '{key}': its network and count are missing; name it like {family}_fashion_1k, since other values do not compare");
+        return new(key, family, $"{known.Heading} ({match.Groups[1].Value}, {match.Groups[2].Value})", known.Better);
+    }
+
+    /// <summary>A value as it is read: alignment, precision and recall in percent, parameters in K or M, the others with fit digits.</summary>
+    public string Format(double value)
+    {
+        if (!double.IsFinite(value)) return double.IsNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+        return Family switch
+        {
+            "alignment" or "precision" or "recall" => $"{Digits(value * 100, "0.0")} %",
+            "parameters" => value >= 1e6 ? $"{Digits(value / 1e6, "0.00")} M" : value >= 1e3 ? $"{Digits(value / 1e3, "0")} K" : Digits(value, "0"),
+            "images_per_second" => Digits(value, value >= 100 ? "0" : "0.0"),
+            "kid" => Digits(value, "0.00000"),
+            _ => Digits(value, "0.00"),
+        };
+    }
+
+    /// <summary>Mean and standard deviation as they are read, with one unit: <c>81.3 ± 1.2 %</c>.</summary>
+    public string Format(double mean, double deviation)
+    {
+        var (m, d) = (Format(mean), Format(deviation));
+        return m.EndsWith(" %", StringComparison.Ordinal) && d.EndsWith(" %", StringComparison.Ordinal) ? $"{m[..^2]} ± {d}"
+            : Family == "images_per_second" && mean >= 100 ? $"{m} ± {Digits(deviation, "0")}"
+            : $"{m} ± {d}";
+    }
+
+    private static string Digits(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("^[a-z]+_(.+)_([0-9]+k?)$")]
+    private static partial Regex NetworkAndCount();
+}

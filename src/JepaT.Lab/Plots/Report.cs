@@ -1,0 +1,267 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Plotly.NET;
+
+namespace JepaT.Lab;
+
+/// <summary>
+/// The report of an ablation: one HTML file that carries everything in itself (plotly.js, styles, pictures) and asks no network for
+/// anything, which its own content security policy enforces. It therefore works offline, by mail and in MLflow's sandboxed frame; without
+/// scripts the table and the pictures are still there.
+/// </summary>
+public static class Report
+{
+    /// <summary>Writes the report, atomically.</summary>
+    /// <exception cref="UserException">The file cannot be written, or a metric or picture of the result is malformed.</exception>
+    public static void Write(AblationResult result, string path) => AtomicFile.Write(path, Html(result));
+
+    /// <summary>
+    /// Writes all that an ablation leaves: <c>ablation.json</c> (the result itself), <c>report.html</c>, <c>table.md</c>, <c>table.csv</c>
+    /// and <c>samples-seed-N.png</c>. Returns the paths.
+    /// </summary>
+    /// <exception cref="UserException">A file cannot be written, or a metric or picture of the result is malformed.</exception>
+    public static IReadOnlyList<string> WriteFolder(AblationResult result, string folder)
+    {
+        var json = Path.Combine(folder, "ablation.json");
+        result.Save(json);                                                      // first: whatever fails later can be made from it again
+        return [json, .. WriteViews(result, folder, Path.Combine(folder, "report.html"))];
+    }
+
+    /// <summary>The same without <c>ablation.json</c>, the report under a name of its own.</summary>
+    /// <exception cref="UserException">A file cannot be written, or a metric or picture of the result is malformed.</exception>
+    public static IReadOnlyList<string> WriteViews(AblationResult result, string folder, string report)
+    {
+        var (table, paths) = (ResultTable.Of(result), new List<string>());
+        Add("table.md", Encoding.UTF8.GetBytes(table.Markdown()));
+        Add("table.csv", Encoding.UTF8.GetBytes(table.Csv()));
+        foreach (var seed in result.Runs.Select(r => r.Seed).Distinct())
+            if (ImageGrid.Compare(result, seed) is { } png) Add(string.Create(CultureInfo.InvariantCulture, $"samples-seed-{seed}.png"), png);
+        Write(result, report);
+        return [.. paths, report];
+
+        void Add(string name, byte[] content)
+        {
+            paths.Add(Path.Combine(folder, name));
+            AtomicFile.Write(paths[^1], file => file.Write(content));
+        }
+    }
+
+    /// <summary>The page's text.</summary>
+    /// <exception cref="UserException">A metric or picture of the result is malformed.</exception>
+    public static string Html(AblationResult result)
+    {
+        var page = new ReportPage();
+        page.Head($"Fusion ablation: {result.Experiment}");
+        Headline(page, result);
+        Tables(page, result);
+        Section("FID, IS and alignment during training", Charts.Evaluations(result));
+        Section("Final values", Charts.Finals(result), "bars");
+        Section("Losses", Charts.Losses(result));
+        ReportPictures.Add(page, result);
+        Failures(page, result);
+        EveryRun(page, result);
+        Repeat(page, result);
+        return page.End();
+
+        void Section(string title, IReadOnlyList<TitledChart> charts, string kind = "")
+        {
+            if (charts.Count == 0) return;
+            page.Raw($"<section><h2>{title}</h2><div class=\"charts\">\n");
+            foreach (var chart in charts) page.Chart(chart, kind);
+            page.Raw("</div></section>\n");
+        }
+    }
+
+    private static void Headline(ReportPage page, AblationResult result)
+    {
+        page.Raw("<header><h1>").Text($"Fusion ablation: {result.Experiment}").Raw("</h1>\n<p class=\"lead\">")
+            .Text("Ways of bringing the text into a JEPA-T model, trained on the same data, in the same order, with the same noise, and measured on the same seeds.")
+            .Raw("</p>\n<dl>");
+        var seeds = result.Runs.Select(r => r.Seed).Distinct().ToList();
+        var failed = result.Runs.Count(r => !r.Finished);
+        Fact("Data set", result.DataName);
+        Fact("Runs", $"{result.Runs.Count}: {result.Presets.Count} presets, {seeds.Count} {(seeds.Count == 1 ? "seed" : "seeds")}"
+            + (failed > 0 ? $"; {failed} did not finish (see below)" : ", all finished"));
+        Fact("Date", result.Date.ToString("d MMMM yyyy, HH:mm 'UTC'zzz", CultureInfo.InvariantCulture));
+        if (result.Duration is { } duration) Fact("Duration", Progress.Duration(duration));
+        Fact("Machine", result.Machine);
+        Fact("Code", result.Commit is { } commit ? $"commit {commit}" : "commit unknown");
+        page.Raw("</dl></header>\n");
+
+        void Fact(string name, string value) => page.Raw("<dt>").Text(name).Raw("</dt><dd>").Text(value).Raw("</dd>\n");
+    }
+
+    private static void Tables(ReportPage page, AblationResult result)
+    {
+        page.Raw("<section><h2>Result</h2>\n");
+        Table(ResultTable.Of(result));
+        page.Raw("<p class=\"soft\">").Text(ResultTable.Note).Raw("</p>\n");
+        var further = ResultTable.Further(result);
+        if (further.Columns.Count > 0) Table(further);
+        page.Raw("</section>\n");
+
+        void Table(ResultTable table)
+        {
+            var styles = Palette.Of(result.Presets);
+            page.Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Runs");
+            foreach (var column in table.Columns) page.Header(column.HeadingWithArrow);
+            page.Raw("</tr></thead><tbody>\n");
+            for (var row = 0; row < table.Rows.Count; row++)
+            {
+                var r = table.Rows[row];
+                page.Raw($"<tr><th scope=\"row\"><span class=\"swatch\" style=\"background:{styles[r.Preset].Colour}\"></span>").Text(r.Preset)
+                    .Raw("</th>").Cell(r.Runs, r.Failed > 0 ? "failed" : "");
+                for (var column = 0; column < table.Columns.Count; column++)
+                    page.Cell(table.Text(row, column), table.IsBest(row, column) ? "best" : r.Finished == 0 ? "failed" : "");
+                page.Raw("</tr>\n");
+            }
+            page.Raw("</tbody></table></div>\n");
+        }
+    }
+
+    private static void Failures(ReportPage page, AblationResult result)
+    {
+        var failed = result.Runs.Where(r => !r.Finished).ToList();
+        if (failed.Count == 0) return;
+        page.Raw("<section><h2>Runs that did not finish</h2>\n<p>They are left out of every mean, curve and picture above.</p>\n")
+            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Seed").Header("Status").Header("Error").Header("Run")
+            .Raw("</tr></thead><tbody>\n");
+        foreach (var run in failed)
+            page.Raw("<tr><th scope=\"row\">").Text(run.Preset).Raw("</th>").Cell($"{run.Seed}").Cell(run.Status, "failed")
+                .Cell(run.Error ?? "no message", "wrap").Cell(run.RunId).Raw("</tr>\n");
+        page.Raw("</tbody></table></div></section>\n");
+    }
+
+    private static void EveryRun(ReportPage page, AblationResult result)
+    {
+        var metrics = result.Runs.SelectMany(r => r.Final.Keys).Distinct().ToList();
+        page.Raw("<section><h2>Every run</h2>\n<details><summary>Last values of each run, as logged</summary><div class=\"scroll\"><table><thead><tr>")
+            .Header("Preset").Header("Seed").Header("Status").Header("Run");
+        foreach (var metric in metrics) page.Header(metric);
+        page.Raw("</tr></thead><tbody>\n");
+        foreach (var run in result.Runs)
+        {
+            page.Raw("<tr><th scope=\"row\">").Text(run.Preset).Raw("</th>").Cell($"{run.Seed}").Cell(run.Status, run.Finished ? "" : "failed").Cell(run.RunId);
+            foreach (var metric in metrics) page.Cell(run.Final.TryGetValue(metric, out var v) ? v.ToString("G7", CultureInfo.InvariantCulture) : "–");
+            page.Raw("</tr>\n");
+        }
+        page.Raw("</tbody></table></div></details></section>\n");
+    }
+
+    private static void Repeat(ReportPage page, AblationResult result)
+    {
+        page.Raw("<section><h2>How to repeat it</h2>\n<pre>");
+        if (result.Commit is { } commit) page.Text($"git checkout {commit.Split(' ', '-', '+')[0]}\n");
+        page.Text(result.Command).Raw("</pre>\n<details><summary>The resolved configuration</summary><pre>").Text(result.ConfigYaml)
+            .Raw("</pre></details></section>\n");
+    }
+}
+
+/// <summary>The section of the fixed prompts: a table of pictures for each seed, rows are presets, columns prompts.</summary>
+internal static class ReportPictures
+{
+    private const int WishedWidth = 84;
+
+    public static void Add(ReportPage page, AblationResult result)
+    {
+        var seeds = result.Runs.Where(r => r.Pictures.Count > 0).GroupBy(r => r.Seed).ToList();
+        if (seeds.Count == 0) return;
+        page.Raw("<section><h2>The same prompts and seeds</h2>\n<p>Each column is one prompt, sampled from the same noise by every preset.");
+        if (result.HeldOutPrompts.Count > 0) page.Raw(" <span class=\"tag\">held out</span> marks pairs of colour and item that never occur in training.");
+        page.Raw("</p>\n");
+        foreach (var seed in seeds)
+        {
+            page.Raw(seed == seeds[0] ? "<details open>" : "<details>").Raw($"<summary>Seed {seed.Key}</summary>\n")
+                .Raw("<div class=\"scroll\"><table class=\"pictures\"><thead><tr><td></td>");
+            foreach (var prompt in result.Prompts)
+                page.Raw("<th scope=\"col\">").Text(prompt).Raw(result.HeldOutPrompts.Contains(prompt) ? "<br><span class=\"tag\">held out</span></th>" : "</th>");
+            page.Raw("</tr></thead><tbody>\n");
+            foreach (var run in seed) Row(page, result, run);
+            page.Raw("</tbody></table></div></details>\n");
+        }
+        page.Raw("</section>\n");
+    }
+
+    private static void Row(ReportPage page, AblationResult result, RunResult run)
+    {
+        var pictures = ImageGrid.PicturesByPrompt(result, run);
+        page.Raw("<tr><th scope=\"row\">").Text(run.Preset).Raw("</th>");
+        for (var i = 0; i < pictures.Count; i++)
+        {
+            page.Raw("<td>");
+            foreach (var png in pictures[i])
+            {
+                var (width, height) = Size(png, run);
+                var factor = Math.Max(1, (int)Math.Round((double)WishedWidth / width));
+                page.Raw($"<img width=\"{width * factor}\" height=\"{height * factor}\" src=\"data:image/png;base64,{Convert.ToBase64String(png)}\" alt=\"")
+                    .Text($"{run.Preset}, seed {run.Seed}: {result.Prompts[i]}").Raw("\">");
+            }
+            page.Raw("</td>");
+        }
+        page.Raw("</tr>\n");
+    }
+
+    private static (int Width, int Height) Size(byte[] png, RunResult run) =>
+        png.Length > 24 && png.AsSpan(0, 8).SequenceEqual<byte>([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
+            ? (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20)))
+            : throw new UserException($"run {run.Preset}, seed {run.Seed}: a picture is no PNG file");
+}
+
+/// <summary>An HTML page in the making: what is given to <see cref="Text"/> is encoded, what is given to <see cref="Raw"/> is not.</summary>
+internal sealed class ReportPage
+{
+    private readonly StringBuilder html = new();
+    private readonly List<string> figures = [];
+
+    public ReportPage Raw(string markup)
+    {
+        html.Append(markup);
+        return this;
+    }
+
+    public ReportPage Text(string text) => Raw(WebUtility.HtmlEncode(text));
+
+    public ReportPage Header(string text) => Raw("<th scope=\"col\">").Text(text).Raw("</th>");
+
+    public ReportPage Cell(string text, string kind = "") => Raw(kind.Length > 0 ? $"<td class=\"{kind}\">" : "<td>").Text(text).Raw("</td>");
+
+    public void Head(string title)
+    {
+        Raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+        // The browser itself then refuses every request: nothing can be fetched, by mistake or by a hostile caption.
+        Raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">\n");
+        Raw("<title>").Text(title).Raw($"</title>\n<style>\n{Resource("report.css", typeof(ReportPage))}</style>\n</head>\n<body>\n");
+        Raw("<noscript><p class=\"soft\">Scripts are off: the charts are missing, the tables and pictures are complete.</p></noscript>\n");
+    }
+
+    public void Chart(TitledChart chart, string kind)
+    {
+        Raw("<figure><h3>").Text(chart.Title).Raw($"</h3><div class=\"chart {kind}\" id=\"chart-{figures.Count}\"></div><figcaption>")
+            .Text(chart.Caption).Raw("</figcaption></figure>\n");
+        figures.Add(Script(GenericChart.toFigureJson(chart.Chart)));
+    }
+
+    public string End()
+    {
+        if (figures.Count > 0)
+        {
+            var name = typeof(Trace).Assembly.GetManifestResourceNames().Single(n => n.Contains("plotly-", StringComparison.Ordinal) && n.EndsWith(".js", StringComparison.Ordinal));
+            Raw("<script>").Raw(Resource(name, typeof(Trace)).Replace("</script", "<\\/script", StringComparison.OrdinalIgnoreCase)).Raw("</script>\n<script>\n");
+            Raw("const figures = [\n").Raw(string.Join(",\n", figures)).Raw("\n];\n");
+            Raw("figures.forEach((f, i) => Plotly.newPlot('chart-' + i, f.data, f.layout, { responsive: true, displaylogo: false }));\n</script>\n");
+        }
+        return Raw("</body>\n</html>\n").html.ToString();
+    }
+
+    // JSON stays JSON, but can neither close the script element nor open a comment in it.
+    private static string Script(string json) => json.Replace("<", "\\u003c", StringComparison.Ordinal)
+        .Replace("\u2028", "\\u2028", StringComparison.Ordinal).Replace("\u2029", "\\u2029", StringComparison.Ordinal);
+
+    private static string Resource(string name, Type near)
+    {
+        using var reader = new StreamReader(near.Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+}
