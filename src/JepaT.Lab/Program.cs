@@ -1,3 +1,4 @@
+using JepaT.Lab;
 using Spectre.Console.Cli;
 
 var app = new CommandApp();
@@ -5,6 +6,7 @@ app.Configure(config =>
 {
     config.SetApplicationName("lab");
     config.PropagateExceptions();
+    config.AddCommand<RunsCommand>("runs").WithExample("runs").WithExample("runs", "--experiment", "fusion-ablation");
 });
 try
 {
