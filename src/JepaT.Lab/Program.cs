@@ -10,6 +10,7 @@ app.Configure(config =>
     config.AddCommand<ReportCommand>("report")
         .WithExample("report", "ablations/quick")
         .WithExample("report", "ablations/quick/ablation.json", "-o", "report.html");
+    config.AddCommand<RunsCommand>("runs").WithExample("runs").WithExample("runs", "--experiment", "fusion-ablation");
 });
 try
 {

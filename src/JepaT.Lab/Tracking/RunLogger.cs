@@ -1,0 +1,175 @@
+using System.Text.Json;
+
+namespace JepaT.Lab;
+
+/// <summary>
+/// Logs one run. Calls only queue; a thread of its own writes batches twice a second, so the training loop never waits and a
+/// killed process loses at most its last second. While the store cannot be reached for a time (locked by another program) the values stay
+/// in memory and are tried again. Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
+/// </summary>
+/// <remarks>Disposing without <see cref="Finish"/>, as an exception does, writes what there is and marks the run FAILED.</remarks>
+public sealed partial class RunLogger : IDisposable
+{
+    /// <summary>How long <see cref="Flush"/> and <see cref="Finish"/> go on trying while the store cannot be reached.</summary>
+    public static readonly TimeSpan DefaultPatience = TimeSpan.FromMinutes(2);
+
+    private readonly ITrackingStore store;
+    private readonly TimeProvider clock;
+    private readonly LogQueue queue;
+    private readonly Lock gate = new();
+    private readonly HashSet<string> metricKeys = [];
+    private readonly Dictionary<string, string> parameters;
+    private readonly List<LoggedTable> tables;
+    private readonly long firstSystemStep;          // where a resumed run's system metrics go on
+    private SystemMetrics? system;
+    private bool hasImages, finished;
+
+    private RunLogger(ITrackingStore store, Run run, TimeProvider clock, TextWriter? warnings)
+    {
+        (this.store, this.clock) = (store, clock);
+        (RunId, ExperimentId, Name) = (run.Info.RunId, run.Info.ExperimentId, run.Info.Name);
+        parameters = new(run.Params);
+        hasImages = run.Tags.ContainsKey("mlflow.loggedImages");
+        tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
+        firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
+        queue = new LogQueue(store, RunId, $"run '{Name}'", warnings ?? Console.Error);
+    }
+
+    /// <summary>MLflow's id of the run, 32 hex digits.</summary>
+    public string RunId { get; }
+
+    public string ExperimentId { get; }
+
+    public string Name { get; }
+
+    /// <summary>Starts a run, with tags for user, command line, git commit and, where given, the parent.</summary>
+    /// <param name="store">Where to write; not disposed by the logger.</param>
+    /// <param name="experiment">The experiment's name; made when there is none.</param>
+    /// <param name="runName">The run's name.</param>
+    /// <param name="parent">Id of the run that this one is nested in.</param>
+    /// <param name="tags">Further tags.</param>
+    /// <param name="clock">The clock; the system's by default.</param>
+    /// <param name="warnings">Where to say that values must wait; standard error by default.</param>
+    public static RunLogger Start(ITrackingStore store, string experiment, string runName, string? parent = null,
+        IReadOnlyDictionary<string, string>? tags = null, TimeProvider? clock = null, TextWriter? warnings = null)
+    {
+        clock ??= TimeProvider.System;
+        var all = RunTags.Create();
+        if (parent is not null) all["mlflow.parentRunId"] = parent;
+        foreach (var (key, value) in tags ?? new Dictionary<string, string>()) all[key] = value;
+        var id = store.GetOrCreateExperiment(experiment, new Dictionary<string, string> { ["mlflow.experimentKind"] = "custom_model_development" });
+        var run = store.CreateRun(id, runName, clock.GetUtcNow().ToUnixTimeMilliseconds(), all);
+        return new(store, new Run(run, new Dictionary<string, Metric>(), new Dictionary<string, string>(), all, []), clock, warnings);
+    }
+
+    /// <summary>Goes on with a run: RUNNING again, without an end; params, pictures and tables that are there stay.</summary>
+    public static RunLogger Resume(ITrackingStore store, string runId, TimeProvider? clock = null, TextWriter? warnings = null)
+    {
+        var run = store.GetRun(runId);
+        store.UpdateRun(runId, RunStatus.Running, endTime: null);
+        return new(store, run, clock ?? TimeProvider.System, warnings);
+    }
+
+    /// <summary>Logs a param: written once, the same value again is harmless, another one refused. Text as Python's <c>str</c> makes it.</summary>
+    public void Param(string key, object? value)
+    {
+        MlflowRules.CheckKey("param", key);
+        var text = MlflowRules.Cut(ParamText.Of(value), MlflowRules.MaxParamValue);
+        lock (gate)
+        {
+            if (parameters.TryGetValue(key, out var old))
+                if (old == text) return;
+                else throw SqliteStore.ParamChanged(RunId, key, old, text);
+            Enqueue(new ParamEntry(key, text));
+            parameters[key] = text;
+        }
+    }
+
+    /// <summary>Logs params; see <see cref="Param"/>.</summary>
+    public void Params(IEnumerable<KeyValuePair<string, object?>> values)
+    {
+        foreach (var (key, value) in values) Param(key, value);
+    }
+
+    /// <summary>Sets a tag, replacing an older value. Cut at 8000 characters, as MLflow does.</summary>
+    public void Tag(string key, string value)
+    {
+        MlflowRules.CheckKey("tag", key);
+        Enqueue(new TagEntry(key, value));
+    }
+
+    /// <summary>Logs a value of a metric. The part of the name before its last <c>/</c> is its section in MLflow's charts.</summary>
+    public void Metric(string name, double value, long step)
+    {
+        lock (gate)
+            if (!metricKeys.Contains(name))
+            {
+                MlflowRules.CheckKey("metric", name);
+                metricKeys.Add(name);
+            }
+        Enqueue(new MetricEntry(new(name, value, Now(), step)));
+    }
+
+    /// <summary>Logs processor, memory, disk and network from now to the end of the run, every ten seconds by default.</summary>
+    public void LogSystem(TimeSpan? interval = null)
+    {
+        var folder = store is SqliteStore local ? local.Folder : Environment.CurrentDirectory;
+        lock (gate) system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock);
+    }
+
+    /// <summary>Sets the run's description, shown as Markdown.</summary>
+    public void Note(string markdown) => Tag("mlflow.note.content", markdown);
+
+    /// <summary>Notes a data set that the run uses.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="digest">8 hex digits of the hash of its content.</param>
+    /// <param name="context">What for: <c>training</c>, <c>eval</c>, …</param>
+    /// <param name="source">Where it is: a path or address, or JSON.</param>
+    /// <param name="profile">JSON, e.g. <c>{"num_rows":60000}</c>.</param>
+    /// <param name="schema">JSON, e.g. <c>{"mlflow_colspec":[{"type":"string","name":"caption","required":true}]}</c>.</param>
+    public void Dataset(string name, string digest, string context, string source, string? profile = null, string? schema = null)
+    {
+        var json = source.StartsWith('{') ? source : JsonSerializer.Serialize(new Dictionary<string, string> { ["uri"] = source }, Json);
+        var dataset = new DatasetInput(name, digest, context, json, profile, schema);
+        MlflowRules.CheckDataset(dataset);
+        Enqueue(new WorkEntry(() => store.LogInputs(RunId, [dataset])));
+    }
+
+    /// <summary>Waits until all that was logged before is in the store.</summary>
+    /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
+    public void Flush(TimeSpan? patience = null) => queue.Flush(patience ?? DefaultPatience);
+
+    /// <summary>Writes all, then the status and the end of the run, and stops. Logging afterwards is an error.</summary>
+    /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
+    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null)
+    {
+        lock (gate)
+        {
+            if (finished) return;
+        }
+        system?.Dispose();
+        finished = true;
+        var end = Now();
+        queue.Close(new WorkEntry(() => store.UpdateRun(RunId, status, end)), patience ?? DefaultPatience);
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            Finish(RunStatus.Failed);
+        }
+        catch (UserException e)     // an exception may be on its way already; it must not be hidden by this one
+        {
+            queue.Warnings.WriteLine($"error: {e.Message}");
+        }
+    }
+
+    private void Enqueue(LogEntry entry)
+    {
+        ObjectDisposedException.ThrowIf(finished, this);
+        queue.Add(entry);
+    }
+
+    private long Now() => clock.GetUtcNow().ToUnixTimeMilliseconds();
+}
