@@ -39,16 +39,16 @@ need_sdk() {
 # --- libstdc++ of GCC 13 ----------------------------------------------------------------------------------------------
 # mirror: the first archive of this machine that serves Debian 12 itself, from deb822 files or one-line sources.
 mirror() {
-  cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '
+  awk '
     function flush() { if (uri != "" && suites ~ /(^| )(bookworm|stable|oldstable)( |$)/ && enabled) { print uri; done = 1; exit } uri = suites = ""; enabled = 1 }
     BEGIN { enabled = 1 }
-    /^[ \t]*$/ { flush() }
+    FNR == 1 || /^[ \t]*$/ { flush() }
     tolower($1) == "uris:" { uri = $2 }
     tolower($1) == "suites:" { suites = $0; sub(/^[^:]*:[ \t]*/, "", suites) }
     tolower($1) == "enabled:" { enabled = tolower($2) != "no" }
-    END { if (!done) flush() }' | grep . && return
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-    sed -n 's/^deb[ \t]\{1,\}\(\[[^]]*\][ \t]*\)\{0,1\}\([^ \t]*\)[ \t]\{1,\}\(bookworm\|stable\|oldstable\)[ \t].*/\2/p' | head -n 1 | grep .
+    END { if (!done) flush() }' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep . && return
+  sed -n 's/^deb[ \t]\{1,\}\(\[[^]]*\][ \t]*\)\{0,1\}\([^ \t]*\)[ \t]\{1,\}\(bookworm\|stable\|oldstable\)[ \t].*/\2/p' \
+    /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1 | grep .
 }
 
 trixie_source() { printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$1"; }
