@@ -7,8 +7,8 @@ os() { sed -n "s/^$1=\"\\{0,1\\}\\([^\"]*\\)\"\\{0,1\\}\$/\\1/p" /etc/os-release
 # may_install: root, with apt, and not told to keep its hands off.
 may_install() { [ "$(id -u)" = 0 ] && [ -z "${JEPAT_NO_INSTALL:-}" ] && command -v apt-get >/dev/null; }
 
-# apt ARGUMENT…: no questions, waits for another apt, removes nothing, keeps changed configuration files; quiet unless it fails.
-apt() {
+# apt_get ARGUMENT…: no questions, waits for another apt, removes nothing, keeps changed configuration files; quiet unless it fails.
+apt_get() {
   log=${TMPDIR:-/tmp}/jepat-apt.$$
   if DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Get::Remove=false \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" >"$log" 2>&1 </dev/null; then
@@ -53,6 +53,9 @@ mirror() {
 
 trixie_source() { printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$1"; }
 trixie_pin() { printf 'Package: *\nPin: release n=trixie\nPin-Priority: 50\n'; }
+quoted() { sed "s/.*/'&'/" | tr '\n' ' '; }
+source=/etc/apt/sources.list.d/jepat-trixie.sources
+pin=/etc/apt/preferences.d/jepat-trixie
 
 # need_libstdcxx FILE: FILE is the one found, or empty.
 need_libstdcxx() {
@@ -64,13 +67,10 @@ need_libstdcxx() {
       mend_debian_12 "$from"
       return
     fi
-    say "on Debian 12 it comes from Debian 13. As root type:"
-    source=/etc/apt/sources.list.d/jepat-trixie.sources
-    {
-      echo "  printf '$(trixie_source "${from:-http://YOUR-DEBIAN-MIRROR/debian}" | sed 's/$/\\n/' | tr -d '\n')' > $source"
-      echo "  printf '$(trixie_pin | sed 's/$/\\n/' | tr -d '\n')' > /etc/apt/preferences.d/jepat-trixie"
-      echo "  apt-get update && apt-get install -y -t trixie libstdc++6"
-    } >&2
+    say "on Debian 12 it comes from Debian 13. Type"
+    printf '  sudo %s/lab setup\nwhich is the same as, as root,\n' "$root" >&2
+    printf "  printf '%%s\\\\n' %s> %s\n" "$(trixie_source "${from:-http://YOUR-DEBIAN-MIRROR/debian}" | quoted)" "$source" "$(trixie_pin | quoted)" "$pin" >&2
+    echo "  apt-get update && apt-get install -y -t trixie libstdc++6" >&2
   else
     case "$(os ID) $(os VERSION_ID)" in
       "ubuntu 22.04" | "ubuntu 20.04")
@@ -91,11 +91,11 @@ need_libstdcxx() {
 # mend_debian_12 MIRROR: one more suite of the machine's own mirror, pinned so low that nothing else comes from it by itself.
 mend_debian_12() {
   say "installing it from Debian 13 (some 15 s). This changes the machine:"
-  say "  new: /etc/apt/sources.list.d/jepat-trixie.sources ($1, suite trixie) and /etc/apt/preferences.d/jepat-trixie (priority 50)"
+  say "  new: $source ($1, suite trixie) and $pin (priority 50)"
   say "  upgraded: libstdc++6 and what it depends on, chiefly libc6 and base-files; nothing is removed"
-  trixie_source "$1" >/etc/apt/sources.list.d/jepat-trixie.sources
-  trixie_pin >/etc/apt/preferences.d/jepat-trixie
-  if ! { apt update && apt install -t trixie libstdc++6; }; then say "apt could not install it (its last words are above)"; exit 1; fi
+  trixie_source "$1" >"$source"
+  trixie_pin >"$pin"
+  if ! { apt_get update && apt_get install -t trixie libstdc++6; }; then say "apt could not install it (its last words are above)"; exit 1; fi
   library=$(libstdcxx)
   grep -qF GLIBCXX_3.4.32 "$library" 2>/dev/null || { say "the loader still takes ${library:-no libstdc++}; is LD_LIBRARY_PATH set?"; exit 1; }
   say "done"
@@ -109,5 +109,5 @@ fetch_venv() { fetch python3-venv "python3-venv, for the test with the real MLfl
 fetch() {
   may_install || return 0
   say "installing $2: apt-get install $1"
-  apt install --no-install-recommends "$1" 2>/dev/null || { apt update && apt install --no-install-recommends "$1"; } || say "apt cannot provide $1; $3"
+  apt_get install --no-install-recommends "$1" 2>/dev/null || { apt_get update && apt_get install --no-install-recommends "$1"; } || say "apt cannot provide $1; $3"
 }
