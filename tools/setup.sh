@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # root, out come from lab
 # What lab does when the machine lacks something: mends it where it may (root on Debian 12), else prints what to type and ends.
 
 # os KEY: a value of the system's own description, such as ID or VERSION_ID.
