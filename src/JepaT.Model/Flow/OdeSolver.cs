@@ -12,7 +12,7 @@ internal static class OdeSolver
         using var scope = NewDisposeScope();
         var times = FlowMatching.Times(steps, timeShift, x0.device);
         var knots = times.cpu().data<float>().ToArray();
-        var timeEmbedding = head.EmbedTime(times);                          // neither depends on x
+        var timeEmbedding = head.EmbedTime(times.to(x0.dtype));                        // neither depends on x
         var condition = head.EmbedCondition(z);
         var x = x0.alias();
         Keep(x);

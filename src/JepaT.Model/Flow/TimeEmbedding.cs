@@ -36,8 +36,8 @@ internal sealed class TimeEmbedding : Module<Tensor, Tensor>
 
     public override Tensor forward(Tensor t)
     {
-        using var sinusoids = Sinusoids(t, frequencies);
-        return mlp.call(sinusoids);
+        using var scope = NewDisposeScope();
+        return mlp.call(Sinusoids(t, frequencies).to(t.dtype)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
