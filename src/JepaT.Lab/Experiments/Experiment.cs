@@ -1,0 +1,222 @@
+namespace JepaT.Lab;
+
+/// <summary>
+/// One experiment: all that decides a result. Files list only what differs from these defaults or from the file they extend;
+/// keys are the properties in snake case, choices in kebab case.
+/// </summary>
+public sealed record Experiment
+{
+    /// <summary>Name in the tracking store and of the output folder.</summary>
+    public string Name { get; init; } = "experiment";
+
+    /// <summary>Fixes data order, masks, noise, initial weights and samples.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Where text enters: a preset (none, late, cross-attention, raw-text, full, paper) or a mapping of the four switches.</summary>
+    public Fusion Fusion { get; init; } = Fusion.Full;
+
+    /// <summary>Oddities of the published code that are kept: corrected, published, or a mapping of single switches.</summary>
+    public Errata Errata { get; init; } = Errata.Corrected;
+
+    /// <summary>Device: cpu, cuda or cuda:N.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Threads of libtorch; 0 takes all cores.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>What is learned.</summary>
+    public DataConfig Data { get; init; } = new();
+
+    /// <summary>Sizes of the network.</summary>
+    public ModelConfig Model { get; init; } = new();
+
+    /// <summary>How it is trained.</summary>
+    public TrainingConfig Training { get; init; } = new();
+
+    /// <summary>How pictures are generated.</summary>
+    public SamplingConfig Sampling { get; init; } = new();
+
+    /// <summary>What is measured and when.</summary>
+    public EvaluationConfig Evaluation { get; init; } = new();
+
+    /// <summary>The presets and seeds that <c>./lab ablate</c> runs.</summary>
+    public AblationConfig Ablation { get; init; } = new();
+
+    /// <summary>The model's sizes with what follows from data, fusion and errata.</summary>
+    [Derived]
+    public ModelConfig ResolvedModel => Model with
+    {
+        ImageSize = IdxFile.Side,
+        Channels = Data.Name == FashionMnist.Plain ? 1 : 3,
+        TextDim = new HashedText().Dim,
+        Fusion = Fusion,
+        Errata = Errata,
+    };
+
+    /// <summary>Checks every value that a type cannot.</summary>
+    /// <exception cref="UserException">Names the key.</exception>
+    public void Validate()
+    {
+        if (Name.Length == 0 || Name.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0) throw new UserException($"name '{Name}' cannot be the name of a folder");
+        if (Seed < 0) throw new UserException($"seed is {Seed}; it must be 0 or more");
+        if (Threads < 0) throw new UserException($"threads is {Threads}; it must be 0 (all cores) or more");
+        Data.Validate();
+        ResolvedModel.Validate();
+        Training.Validate();
+        Sampling.Validate(ResolvedModel.Tokens);
+        Evaluation.Validate();
+        Ablation.Validate();
+    }
+}
+
+/// <summary>The data set.</summary>
+public sealed record DataConfig
+{
+    /// <summary>fashion-mnist-tinted (three channels, 80 captions) or fashion-mnist (grey, 10 captions).</summary>
+    public string Name { get; init; } = FashionMnist.Tinted;
+
+    /// <summary>Folder with the four IDX files; by default Debian's package, the cache, or a download.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>Chooses each picture's colour.</summary>
+    public ulong TintSeed { get; init; }
+
+    internal void Validate()
+    {
+        if (Name is not (FashionMnist.Plain or FashionMnist.Tinted))
+            throw new UserException($"data.name '{Name}' is unknown; known are {FashionMnist.Tinted} and {FashionMnist.Plain}");
+    }
+}
+
+/// <summary>The training loop.</summary>
+public sealed record TrainingConfig
+{
+    /// <summary>Optimizer steps.</summary>
+    public int Steps { get; init; } = 1000;
+
+    /// <summary>Pictures a step.</summary>
+    public int BatchSize { get; init; } = 128;
+
+    /// <summary>Learning rate after warm-up.</summary>
+    public double LearningRate { get; init; } = 2e-3;
+
+    /// <summary>Steps over which the learning rate rises from 0.</summary>
+    public int WarmupSteps { get; init; } = 30;
+
+    /// <summary>constant or cosine.</summary>
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
+
+    /// <summary>Where the cosine ends.</summary>
+    public double MinimumLearningRate { get; init; }
+
+    /// <summary>Weight decay at the end; it rises linearly from 0 (published: 0.02).</summary>
+    public double WeightDecay { get; init; } = 0.02;
+
+    /// <summary>AdamW's β1 (published: 0.9).</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's β2 (published: 0.95).</summary>
+    public double Beta2 { get; init; } = 0.95;
+
+    /// <summary>Gradients are scaled to at most this norm (published: 3).</summary>
+    public double ClipNorm { get; init; } = 3;
+
+    /// <summary>EMA rate; in early steps s at most (1 + s) / (10 + s), so that short runs forget their first weights.</summary>
+    public double EmaRate { get; init; } = 0.999;
+
+    /// <summary>Share of pictures that train without text, for guidance (published: 0.1).</summary>
+    public double LabelDrop { get; init; } = 0.1;
+
+    /// <summary>Least share of masked tokens (published: 0.7).</summary>
+    public double MinimumMaskRatio { get; init; } = 0.7;
+
+    /// <summary>Weight of the flow-matching loss.</summary>
+    public double FlowWeight { get; init; } = 1;
+
+    /// <summary>Weight of the JEPA loss (published scripts: 1).</summary>
+    public double JepaWeight { get; init; } = 1;
+
+    /// <summary>Steps between logged losses.</summary>
+    public int LogEvery { get; init; } = 10;
+
+    /// <summary>Steps between checkpoints.</summary>
+    public int CheckpointEvery { get; init; } = 250;
+
+    internal void Validate()
+    {
+        Check.AtLeast(1, ("training.steps", Steps), ("training.batch_size", BatchSize), ("training.log_every", LogEvery),
+            ("training.checkpoint_every", CheckpointEvery));
+        Check.AtLeast(0, ("training.warmup_steps", WarmupSteps));
+        Check.NotNegative(("training.learning_rate", LearningRate), ("training.minimum_learning_rate", MinimumLearningRate),
+            ("training.weight_decay", WeightDecay), ("training.flow_weight", FlowWeight), ("training.jepa_weight", JepaWeight));
+        Check.Share(("training.beta1", Beta1), ("training.beta2", Beta2), ("training.ema_rate", EmaRate), ("training.label_drop", LabelDrop),
+            ("training.minimum_mask_ratio", MinimumMaskRatio));
+        if (!(ClipNorm > 0)) throw new UserException($"training.clip_norm is {ClipNorm}; it must be above 0");
+        if (WarmupSteps >= Steps) throw new UserException($"training.warmup_steps {WarmupSteps} must be below training.steps {Steps}");
+    }
+}
+
+/// <summary>The measurements.</summary>
+public sealed record EvaluationConfig
+{
+    /// <summary>Steps between evaluations; the last step is always evaluated.</summary>
+    public int Every { get; init; } = 250;
+
+    /// <summary>Pictures generated for FID, IS, KID, precision, recall and alignment on seen pairs.</summary>
+    public int Count { get; init; } = 1000;
+
+    /// <summary>Pictures generated for alignment on held-out pairs (16 pairs in turn).</summary>
+    public int HeldOutCount { get; init; } = 320;
+
+    /// <summary>Pictures generated at once.</summary>
+    public int BatchSize { get; init; } = 250;
+
+    /// <summary>Seed of the generated pictures: the same for all presets and seeds of an ablation.</summary>
+    public int Seed { get; init; } = 1000;
+
+    internal void Validate()
+    {
+        Check.AtLeast(1, ("evaluation.every", Every), ("evaluation.batch_size", BatchSize));
+        Check.AtLeast(10, ("evaluation.count", Count), ("evaluation.held_out_count", HeldOutCount));
+        Check.AtLeast(0, ("evaluation.seed", Seed));
+    }
+}
+
+/// <summary>The fusion ablation.</summary>
+public sealed record AblationConfig
+{
+    /// <summary>Fusion presets, in the order of the table.</summary>
+    public IReadOnlyList<string> Presets { get; init; } = ["none", "late", "cross-attention", "raw-text", "full"];
+
+    /// <summary>Number of seeds; run k of a preset has the experiment's seed + k.</summary>
+    public int Seeds { get; init; } = 1;
+
+    internal void Validate()
+    {
+        Check.AtLeast(1, ("ablation.seeds", Seeds));
+        if (Presets.Count == 0) throw new UserException("ablation.presets is empty; list at least one preset");
+        foreach (var preset in Presets) Fusion.Parse(preset);
+        if (Presets.Distinct().Count() < Presets.Count) throw new UserException("ablation.presets names a preset twice");
+    }
+}
+
+internal static class Check
+{
+    public static void AtLeast(int least, params ReadOnlySpan<(string Key, int Value)> settings)
+    {
+        foreach (var (key, value) in settings)
+            if (value < least) throw new UserException($"{key} is {value}; it must be at least {least}");
+    }
+
+    public static void NotNegative(params ReadOnlySpan<(string Key, double Value)> settings)
+    {
+        foreach (var (key, value) in settings)
+            if (!double.IsFinite(value) || value < 0) throw new UserException($"{key} is {value}; it must be 0 or more");
+    }
+
+    public static void Share(params ReadOnlySpan<(string Key, double Value)> settings)
+    {
+        foreach (var (key, value) in settings)
+            if (value is not (>= 0 and < 1)) throw new UserException($"{key} is {value}; it must lie in [0, 1)");
+    }
+}
