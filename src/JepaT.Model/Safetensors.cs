@@ -54,8 +54,16 @@ public static class Safetensors
                 : [];
     }
 
-    /// <summary>Writes the tensors in the order given. Not atomic: write to a temporary name and move.</summary>
+    /// <summary>Writes a file with the tensors in the order given. Not atomic: write to a temporary name and move.</summary>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var file = File.Create(path);
+        Save(file, tensors, metadata);
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Writes the tensors in the order given.</summary>
+    public static void Save(Stream file, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         using var scope = NewDisposeScope();
         var items = tensors.Select(t => (Name: t.Key, Value: t.Value.detach().cpu().contiguous())).ToList();
@@ -88,13 +96,11 @@ public static class Safetensors
         }
         while (header.Length % 8 != 0) header.WriteByte((byte)' ');             // the data then starts aligned
 
-        using var file = File.Create(path);
         Span<byte> length = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
         file.Write(length);
         header.WriteTo(file);
         foreach (var (_, value) in items) file.Write(Bytes(value));
-        file.Flush(flushToDisk: true);
     }
 
     private static FileStream Open(string path)

@@ -29,17 +29,21 @@ internal sealed class AdamW : IDisposable
     public static bool IsDecayed(string name, Tensor value) =>
         value.dim() > 1 && !name.EndsWith(".bias", StringComparison.Ordinal) && !NoDecay.Any(s => name.Contains(s, StringComparison.Ordinal));
 
-    /// <summary>Clips the gradients' common norm, steps, and drops the gradients. Returns the norm before clipping (scalar).</summary>
-    public Tensor Step(double learningRate, double weightDecay, double clip)
+    /// <summary>
+    /// Clips the gradients' common norm, steps, and drops the gradients. Returns the norm before clipping; if it is not finite,
+    /// no weight is changed.
+    /// </summary>
+    public double Step(double learningRate, double weightDecay, double clip)
     {
         using var scope = NewDisposeScope();
         var gradients = (Plain: plain.Gradients(), Decayed: decayed.Gradients());
-        var norm = FusedOps.ClipGradNorm([.. gradients.Plain, .. gradients.Decayed], clip);
+        var norm = FusedOps.ClipGradNorm([.. gradients.Plain, .. gradients.Decayed], clip).ToDouble();
+        if (!double.IsFinite(norm)) return norm;
         Update(plain, gradients.Plain, learningRate, 0);
         Update(decayed, gradients.Decayed, learningRate, weightDecay);
         plain.DropGradients();
         decayed.DropGradients();
-        return norm.MoveToOuterDisposeScope();
+        return norm;
     }
 
     /// <summary>Both moments and the step count, by published name: <c>exp_avg.NAME</c>, <c>exp_avg_sq.NAME</c>, <c>step.NAME</c>.</summary>

@@ -1,0 +1,111 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace JepaT.Lab;
+
+/// <summary>
+/// Presets × seeds → table and report, in one folder and under one parent run. All presets see the same data order, noise and
+/// evaluation seeds. What is finished is not run again; a failing run does not stop the others.
+/// </summary>
+internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output)
+{
+    /// <summary>Runs what is missing; with <paramref name="only"/> no other presets. Returns the result over all presets and seeds so far.</summary>
+    public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
+    {
+        var parent = new RunFolder(folder);
+        Open(parent);
+        using var log = StartParent(parent);
+        var started = TimeProvider.System.GetTimestamp();
+        var runs = new List<RunResult>();
+        var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
+            .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
+        try
+        {
+            foreach (var (preset, seed) in cells)
+            {
+                var place = new RunFolder(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{preset}-seed{seed}")));
+                if (place.IsFinished) output.WriteLine($"{preset}, seed {seed}: finished before, not run again ({place.Path})");
+                else if (only.Count > 0 && !only.Contains(preset)) continue;
+                runs.Add(place.IsFinished ? AblationResult.Load(place.Result).Runs[0] : RunOne(preset, seed, place, log.RunId, stop));
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            log.Finish(RunStatus.Killed);
+            throw;
+        }
+        var result = Summarise([.. experiment.Ablation.Presets.SelectMany(p => runs.Where(r => r.Preset == p))]) with { Duration = TimeProvider.System.GetElapsedTime(started) };
+        Publish(result, log);
+        log.Finish(runs.Any(r => !r.Finished) ? RunStatus.Failed : RunStatus.Finished);
+        return result;
+    }
+
+    /// <summary>The same folder goes on only with the same experiment: other settings would mix two tables.</summary>
+    private void Open(RunFolder parent)
+    {
+        if (!File.Exists(parent.Experiment))
+        {
+            parent.Create(experiment);
+            return;
+        }
+        var before = ExperimentFile.SettingsOf(ExperimentFile.Load(parent.Experiment)).ToDictionary(s => s.Key, s => ParamText.Of(s.Value));
+        var different = ExperimentFile.SettingsOf(experiment).FirstOrDefault(s => !s.Key.StartsWith("ablation.", StringComparison.Ordinal) && before.GetValueOrDefault(s.Key) != ParamText.Of(s.Value));
+        if (different.Key is { } key)
+            throw new UserException($"{folder}: holds an ablation with another {key} ({before.GetValueOrDefault(key)}, now {ParamText.Of(different.Value)}); give another --output, or remove the folder to start anew");
+        AtomicFile.Write(parent.Experiment, ExperimentFile.ToYaml(experiment));             // more presets or seeds may have been asked for
+    }
+
+    private RunLogger StartParent(RunFolder parent)
+    {
+        if (parent.RunId is { } id) return RunLogger.Resume(bench.Store, id);
+        var log = RunLogger.Start(bench.Store, experiment.Name, "ablation");
+        parent.SetRunId(log.RunId);
+        log.Tag("jepat.folder", Path.GetFullPath(folder));
+        log.Artifact(parent.Experiment);
+        return log;
+    }
+
+    private RunResult RunOne(string preset, int seed, RunFolder place, string parentRun, CancellationToken stop)
+    {
+        var own = experiment with { Fusion = Fusion.Parse(preset), Seed = seed };
+        RunResult result;
+        try
+        {
+            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop);
+        }
+        catch (Exception e) when (e is UserException or DivergedException or ExternalException)
+        {
+            output.WriteLine($"{preset}, seed {seed}: failed, {e.Message}");
+            return new RunResult(preset, seed, place.RunId ?? "", "FAILED", e.Message.Split('\n')[0], new Dictionary<string, double>(),
+                new Dictionary<string, IReadOnlyList<CurvePoint>>(), []);
+        }
+        Summarise([result with { Preset = preset }]).Save(place.Result);
+        return result with { Preset = preset };
+    }
+
+    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
+        ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Test.Name} ({bench.Train.Digest} train, {bench.Test.Digest} test)")
+    {
+        Commit = Commit(),
+        HeldOutPrompts = bench.Evaluation.GridHeldOut,
+    };
+
+    /// <summary>Files beside the runs, and the same on the parent run: its headline figures are what MLflow charts at first.</summary>
+    private void Publish(AblationResult result, RunLogger log)
+    {
+        foreach (var path in Report.WriteFolder(result, folder)) log.Artifact(path);
+        var table = ResultTable.Of(result);
+        var (columns, rows) = table.MlflowTable();
+        log.Table("ablation_table", columns, rows);
+        log.Note($"{table.Markdown()}\n\n{ResultTable.Note}");
+        foreach (var group in result.Runs.Where(r => r.Finished).GroupBy(r => r.Preset))
+            foreach (var metric in group.SelectMany(r => r.Final.Keys).Distinct().Where(IsHeadline))
+                log.Metric($"{metric}/{group.Key}", group.Where(r => r.Final.ContainsKey(metric)).Average(r => r.Final[metric]), 0);
+    }
+
+    private static string? Commit() => RunTags.Create() is var tags && tags.TryGetValue("mlflow.source.git.commit", out var commit)
+        ? commit + (tags["mlflow.source.git.dirty"] == "true" ? " (with changes)" : "") : null;
+
+    private static bool IsHeadline(string metric) => MetricName.Parse(metric)?.Family is "fid" or "is" || metric.StartsWith("alignment_seen_fashion", StringComparison.Ordinal)
+        || metric.StartsWith("alignment_held_out_fashion", StringComparison.Ordinal);
+}

@@ -1,0 +1,47 @@
+using System.ComponentModel;
+using Spectre.Console.Cli;
+
+namespace JepaT.Lab;
+
+/// <summary>What all commands that run an experiment take.</summary>
+internal class ExperimentSettings : CommandSettings
+{
+    [CommandOption("--set <KEY=VALUE>")]
+    [Description("Override a setting, e.g. [grey]--set training.steps=100[/]; may be repeated.")]
+    public string[] Overrides { get; init; } = [];
+
+    [CommandOption("-o|--output <FOLDER>")]
+    [Description("Folder for checkpoints and results; by default [grey]runs/[/] and the experiment's name.")]
+    public string? Output { get; init; }
+
+    [CommandOption("--tracking <URI>")]
+    [Description("MLflow store.")]
+    [DefaultValue("sqlite:///mlflow.db")]
+    public string Tracking { get; init; } = "sqlite:///mlflow.db";
+
+    [CommandOption("--dry-run")]
+    [Description("Show the resolved experiment and its size, and stop.")]
+    public bool DryRun { get; init; }
+
+    /// <summary>The experiment file, or the shipped one of that name.</summary>
+    protected internal static string FileOf(string name)
+    {
+        if (File.Exists(name)) return name;
+        var shipped = Path.Combine(Environment.GetEnvironmentVariable("JEPAT_HOME") ?? ".", "experiments", Path.GetFileName(name));
+        return File.Exists(shipped) ? shipped : name;           // the reader names what is missing
+    }
+
+    protected internal string FolderOf(Experiment experiment) => Output ?? Path.Combine("runs", experiment.Name);
+
+    /// <summary>The experiment with what follows from it: parameters, tokens, a rough memory figure.</summary>
+    protected internal static void Describe(Experiment experiment)
+    {
+        var model = experiment.ResolvedModel;
+        using var network = new JepaModel(model);
+        var (total, used) = (network.NamedWeights().Sum(p => p.Value.numel()), network.UsedWeights().Sum(p => p.Value.numel()));
+        var output = Spectre.Console.AnsiConsole.Console.Profile.Out.Writer;
+        output.Write(ExperimentFile.ToYaml(experiment));
+        output.WriteLine($"# {total:N0} parameters, {used:N0} in use with fusion {experiment.Fusion}; {model.Tokens} tokens of {model.TokenDim} numbers");
+        output.WriteLine($"# weights, EMA, gradients and optimizer: {total * 4.0 * 5 / 1e6:N0} MB without activations");
+    }
+}

@@ -1,0 +1,57 @@
+using System.ComponentModel;
+using Spectre.Console;
+using Spectre.Console.Cli;
+
+namespace JepaT.Lab;
+
+/// <summary><c>./lab train</c>: one run.</summary>
+[Description("Train one model; stop with Ctrl-C and go on with --resume.")]
+internal sealed class TrainCommand : Command<TrainCommand.Settings>
+{
+    public sealed class Settings : ExperimentSettings
+    {
+        [CommandArgument(0, "[EXPERIMENT]")]
+        [Description("Experiment file.")]
+        [DefaultValue("experiments/quick.yaml")]
+        public string Experiment { get; init; } = "experiments/quick.yaml";
+
+        [CommandOption("--resume <RUN>")]
+        [Description("Go on with a run: its folder, or its MLflow run id. Takes everything from there but the device and threads.")]
+        public string? Resume { get; init; }
+    }
+
+    public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
+    {
+        using var store = settings.DryRun ? null : SqliteStore.Open(settings.Tracking);
+        var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : New(settings);
+        if (settings.DryRun)
+        {
+            ExperimentSettings.Describe(experiment);
+            return 0;
+        }
+        using var stop = new StopSignal();
+        using var bench = new Workbench(experiment, store!);
+        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token);
+        var output = AnsiConsole.Console.Profile.Out.Writer;
+        foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
+        output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
+        return 0;
+    }
+
+    private static (Experiment, RunFolder) New(Settings settings)
+    {
+        var experiment = ExperimentFile.Load(ExperimentSettings.FileOf(settings.Experiment), settings.Overrides);
+        var folder = new RunFolder(settings.FolderOf(experiment));
+        if (!settings.DryRun) folder.Create(experiment);
+        return (experiment, folder);
+    }
+
+    private static (Experiment, RunFolder) Open(string run, SqliteStore? store, string[] overrides)
+    {
+        var folder = new RunFolder(Directory.Exists(run) || store is null ? run : store.GetRun(run).Tags.GetValueOrDefault("jepat.folder") ?? run);
+        if (!File.Exists(folder.Experiment)) throw new UserException($"{folder.Path}: holds no run to go on with ({Path.GetFileName(folder.Experiment)} is missing)");
+        if (overrides.FirstOrDefault(o => !o.StartsWith("device=", StringComparison.Ordinal) && !o.StartsWith("threads=", StringComparison.Ordinal)) is { } other)
+            throw new UserException($"--set {other}: a resumed run keeps its settings; only device and threads may change");
+        return (ExperimentFile.Load(folder.Experiment, overrides), folder);
+    }
+}

@@ -1,0 +1,72 @@
+namespace JepaT.Lab;
+
+/// <summary>Pictures and the text features of their captions.</summary>
+/// <param name="Images">(B, C, H, W) float32 in [-1, 1].</param>
+/// <param name="Text">(B, text) float32.</param>
+internal sealed record Batch(Tensor Images, Tensor Text);
+
+/// <summary>Batches and draws of any step, from the seed and the step alone: equal for all presets of an ablation.</summary>
+internal sealed class Batches : IDisposable
+{
+    private readonly ImageDataset data;
+    private readonly Tensor captions;                   // (captions, text)
+    private readonly TrainingConfig config;
+    private readonly long seed;
+    private Tensor? order;
+    private long orderEpoch = -1;
+
+    public Batches(ImageDataset data, ITextEncoder text, TrainingConfig config, long seed)
+    {
+        (this.data, this.config, this.seed) = (data, config, seed);
+        if (config.BatchSize > data.Count)
+            throw new UserException($"training.batch_size {config.BatchSize} is more than the {data.Count} pictures of {data.Name}");
+        captions = text.Encode(data.Captions).to(data.CaptionIds.device).DetachFromDisposeScope();
+    }
+
+    /// <summary>Steps of an epoch; what is left over is not used in it.</summary>
+    public long StepsPerEpoch => data.Count / config.BatchSize;
+
+    public Batch Next(long step)
+    {
+        var (epoch, at) = Math.DivRem(step, StepsPerEpoch);
+        if (epoch != orderEpoch)
+        {
+            using var g = new Generator((ulong)Seeds.Of(seed, SeedUse.DataOrder, epoch));
+            order?.Dispose();
+            order = randperm(data.Count, generator: g).to(data.CaptionIds.device).DetachFromDisposeScope();
+            orderEpoch = epoch;
+        }
+        using var scope = NewDisposeScope();
+        var index = order!.narrow(0, at * config.BatchSize, config.BatchSize);
+        return new(data.Images(index).MoveToOuterDisposeScope(),
+            captions.index_select(0, data.CaptionIds.index_select(0, index)).MoveToOuterDisposeScope());
+    }
+
+    public LossDraws Draws(long step, ModelConfig model)
+    {
+        using var g = new Generator((ulong)Seeds.Of(seed, SeedUse.Draws, step));
+        return Draw(model, config.BatchSize, config.MinimumMaskRatio, config.LabelDrop, g, data.CaptionIds.device);
+    }
+
+    /// <summary>Draws of a step; the mask ratio is one number for the batch (reference, oddity 11).</summary>
+    internal static LossDraws Draw(ModelConfig model, int batch, double minimumMaskRatio, double labelDrop, Generator g, Device device, double? maskUniform = null)
+    {
+        using var scope = NewDisposeScope();
+        var masked = Masking.Count(Masking.Ratio(maskUniform ?? rand(1, generator: g).ToDouble(), minimumMaskRatio), model.Tokens);
+        long rows = (long)batch * masked, copies = model.NoiseCopies;
+        return new LossDraws(
+            Own(rand([batch, model.Tokens], generator: g).argsort(1)),
+            masked,
+            Own(rand([batch], generator: g) < labelDrop),
+            Own(rand([copies, rows], generator: g)),
+            Own(randn([copies, rows, model.TokenDim], generator: g)));
+
+        Tensor Own(Tensor t) => t.to(device).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        order?.Dispose();
+        captions.Dispose();
+    }
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+
+namespace JepaT.Lab;
+
+/// <summary>One tracked training run: a <see cref="Trainer"/> whose values, pictures and files go to MLflow and to a folder.</summary>
+internal sealed class TrainingRun : ITrainingObserver
+{
+    private readonly Experiment experiment;
+    private readonly Workbench bench;
+    private readonly RunLogger log;
+    private readonly Progress progress;
+    private readonly CancellationToken stop;
+    private double? rate;
+    private string? lastEvaluation;
+    private byte[][] pictures = [];
+
+    private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, Progress progress, CancellationToken stop) =>
+        (this.experiment, this.bench, this.log, this.progress, this.stop) = (experiment, bench, log, progress, stop);
+
+    /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
+    /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
+    /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
+    public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop)
+    {
+        if (!File.Exists(folder.Experiment)) folder.Create(experiment);
+        using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
+        if (folder.HasCheckpoint) trainer.Resume();
+        var resumed = folder.RunId is not null;
+        using var log = resumed
+            ? RunLogger.Resume(bench.Store, folder.RunId!)
+            : RunLogger.Start(bench.Store, experiment.Name, runName, parentRun);
+        folder.SetRunId(log.RunId);
+        using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps");
+        try
+        {
+            if (!resumed) Describe(experiment, bench, trainer, folder, log);
+            log.LogSystem();
+            progress.Report(trainer.Step);
+            var run = new TrainingRun(experiment, bench, log, progress, stop);
+            trainer.Run(run, stop);
+            log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
+            log.Finish(RunStatus.Finished);
+            return run.Result(trainer);
+        }
+        catch (OperationCanceledException)
+        {
+            log.Finish(RunStatus.Killed);
+            throw;
+        }
+        catch (Exception e)
+        {
+            log.Note($"Failed: {e.Message}");
+            log.Finish(RunStatus.Failed);
+            throw;
+        }
+    }
+
+    public void Log(long step, TrainingValues v)
+    {
+        rate = v.ImagesPerSecond;
+        log.Metric("train/loss", v.Loss, step);
+        log.Metric("train/loss_flow", v.Flow, step);
+        log.Metric("train/loss_jepa", v.Jepa, step);
+        log.Metric("train/grad_norm", v.GradNorm, step);
+        log.Metric("train/learning_rate", v.LearningRate, step);
+        log.Metric("train/weight_decay", v.WeightDecay, step);
+        log.Metric("train/ema_rate", v.EmaRate, step);
+        log.Metric("train/images_per_second", v.ImagesPerSecond, step);
+        progress.Report(step, string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s{lastEvaluation}"));
+    }
+
+    public void Evaluate(long step, JepaModel ema)
+    {
+        var values = bench.Evaluation.Measure(ema, stop);
+        foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
+        var fid = values[0];
+        lastEvaluation = string.Create(CultureInfo.InvariantCulture, $", {fid.Name} {fid.Value:0.00}");
+        using var scope = NewDisposeScope();
+        var samples = bench.Evaluation.Samples(ema);
+        log.Image("eval/samples", step, ImageGrid.Png(samples, columns: bench.Evaluation.GridPrompts.Count, scale: 2));
+        if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
+    }
+
+    public void Saved(long step, string path) => log.Flush();
+
+    private static void Describe(Experiment experiment, Workbench bench, Trainer trainer, RunFolder folder, RunLogger log)
+    {
+        log.Params(ExperimentFile.SettingsOf(experiment));
+        log.Param("parameters.total", trainer.Model.NamedWeights().Sum(p => p.Value.numel()));
+        log.Param("parameters.used", trainer.Model.UsedWeights().Sum(p => p.Value.numel()));
+        log.Tag("jepat.folder", Path.GetFullPath(folder.Path));
+        log.Tag("jepat.preset", experiment.Fusion.ToString());
+        log.Artifact(folder.Experiment);
+        foreach (var (data, context) in new[] { (bench.Train, "training"), (bench.Test, "eval") })
+            log.Dataset($"{data.Name}-{data.Split}", data.Digest, context, bench.Source,
+                profile: string.Create(CultureInfo.InvariantCulture, $$"""{"num_rows": {{data.Count}}, "image_size": {{data.ImageSize}}, "channels": {{data.Channels}}}"""));
+    }
+
+    /// <summary>What the run came to, read back from the store: the curves have one place, also over a resume.</summary>
+    private RunResult Result(Trainer trainer)
+    {
+        var keys = bench.Store.GetRun(log.RunId).Metrics.Keys.Where(k => k.StartsWith("eval/", StringComparison.Ordinal)
+            || k.StartsWith("train/loss", StringComparison.Ordinal) || k == "train/images_per_second");
+        var curves = keys.ToDictionary(k => k, k => (IReadOnlyList<CurvePoint>)[.. bench.Store.MetricHistory(log.RunId, k)
+            .GroupBy(m => m.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Last().Value))]);
+        var final = curves.Where(c => c.Key.StartsWith("eval/", StringComparison.Ordinal)).ToDictionary(c => c.Key["eval/".Length..], c => c.Value[^1].Value);
+        final["parameters"] = trainer.Model.UsedWeights().Sum(p => p.Value.numel());
+        final["images_per_second"] = Median(curves["train/images_per_second"].Select(p => p.Value));
+        return new RunResult(experiment.Fusion.ToString(), experiment.Seed, log.RunId, "FINISHED", null, final, curves, pictures);
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToList();
+        return (sorted[(sorted.Count - 1) / 2] + sorted[sorted.Count / 2]) / 2;
+    }
+}
