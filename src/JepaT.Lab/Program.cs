@@ -1,6 +1,7 @@
 using JepaT.Lab;
 using Spectre.Console.Cli;
 
+Allocator.KeepFreedMemory();
 var app = new CommandApp();
 app.Configure(config =>
 {

@@ -20,19 +20,23 @@ public sealed class JepaModel : Module
 
     /// <param name="config">Sizes and switches; validated.</param>
     /// <param name="seed">Seed of the initial weights.</param>
-    public JepaModel(ModelConfig config, long seed = 0) : base(nameof(JepaModel))
+    public JepaModel(ModelConfig config, long seed = 0) : this(config, new Init(seed)) { }
+
+    private JepaModel(ModelConfig config, Init init) : base(nameof(JepaModel))
     {
         config.Validate();
         Config = config;
-        using var g = new Generator((ulong)seed);
-        text = new TextTokens(config, g);
-        encoder = new Encoder(config, g);
-        predictor = new Predictor(config, g);
-        fusion = new TextFusion(config, g);
-        flowHead = new FlowHead(config, g);
-        jepaHead = new JepaHead(config.Dim, g);
+        text = new TextTokens(config, init);
+        encoder = new Encoder(config, init);
+        predictor = new Predictor(config, init);
+        fusion = new TextFusion(config, init);
+        flowHead = new FlowHead(config, init);
+        jepaHead = new JepaHead(config.Dim, init);
         RegisterComponents();
     }
+
+    /// <summary>A model whose weights have names and shapes but no memory: for counting parameters of any size.</summary>
+    public static JepaModel Outline(ModelConfig config) => new(config, Init.Outline);
 
     /// <summary>The sizes and switches it was built with.</summary>
     public ModelConfig Config { get; }
@@ -141,7 +145,7 @@ public sealed class JepaModel : Module
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
     private static string PublishedName(string name) =>
-        Groups.FirstOrDefault(g => name.StartsWith(g, StringComparison.Ordinal)) is { } group ? name[group.Length..]
+        Groups.FirstOrDefault(g => name.StartsWith(init, StringComparison.Ordinal)) is { } group ? name[group.Length..]
         : name.StartsWith("diffloss.", StringComparison.Ordinal) ? name.Insert("diffloss.".Length, "net.")
         : name;
 }

@@ -1,48 +1,56 @@
 namespace JepaT.Model;
 
-/// <summary>Makes parameters: initialised from a given generator, and detached from any dispose scope (they would die with it).</summary>
-internal static class Init
+/// <summary>
+/// Makes the initial weights from a seed, detached from any dispose scope (they would die with it). An outline makes them on
+/// libtorch's meta device, where tensors have shapes but no memory.
+/// </summary>
+internal sealed class Init
 {
-    public static Parameter Parameter(Tensor value)
+    private readonly Generator? generator;
+    private readonly Device device;
+
+    public Init(long seed) => (generator, device) = (new Generator((ulong)seed), CPU);
+
+    private Init() => device = new Device(TorchSharp.DeviceType.META);
+
+    public static Init Outline { get; } = new();
+
+    public Parameter Normal(double std, params long[] shape) => Parameter(Draw(shape, std));
+
+    public Parameter Uniform(double bound, params long[] shape) => Parameter(DrawUniform(shape, bound));
+
+    public Parameter Zeros(params long[] shape) => Parameter(zeros(shape, device: device));
+
+    public Parameter Ones(params long[] shape) => Parameter(ones(shape, device: device));
+
+    public LayerNorm LayerNorm(long width, double eps = 1e-6) => nn.LayerNorm([width], eps, device: device);
+
+    /// <summary>Xavier uniform weights, zero bias: the published initialisation of all linear layers but the JEPA head's.</summary>
+    public Linear Linear(long inputs, long outputs) => Linear(DrawUniform([outputs, inputs], Math.Sqrt(6.0 / (inputs + outputs))), zeros(outputs, device: device));
+
+    /// <summary>PyTorch's own initialisation, which the published JEPA head keeps (reference, oddity 13).</summary>
+    public Linear TorchLinear(long inputs, long outputs)
+    {
+        var bound = 1 / Math.Sqrt(inputs);
+        return Linear(DrawUniform([outputs, inputs], bound), DrawUniform([outputs], bound));
+    }
+
+    /// <summary>Weights N(0, std²), zero bias; std 0 makes the layer start as zero.</summary>
+    public Linear NormalLinear(long inputs, long outputs, double std) =>
+        Linear(std > 0 ? Draw([outputs, inputs], std) : zeros(outputs, inputs, device: device), zeros(outputs, device: device));
+
+    private static Linear Linear(Tensor weight, Tensor bias) => nn.Linear(Parameter(weight), Parameter(bias));
+
+    private static Parameter Parameter(Tensor value)
     {
         var parameter = new Parameter(value);
         parameter.DetachFromDisposeScope();
         return parameter;
     }
 
-    public static Parameter Normal(Generator g, double std, params long[] shape) => Parameter(randn(shape, generator: g).mul_(std));
+    private Tensor Draw(long[] shape, double std) => randn(shape, generator: generator, device: device).mul_(std);
 
-    public static Parameter Zeros(params long[] shape) => Parameter(zeros(shape));
-
-    /// <summary>Xavier uniform weights, zero bias: the published initialisation of all linear layers but the JEPA head's.</summary>
-    public static Linear Linear(Generator g, long inputs, long outputs) => Uniform(g, inputs, outputs, Math.Sqrt(6.0 / (inputs + outputs)), biasBound: 0);
-
-    /// <summary>PyTorch's own initialisation, which the published JEPA head keeps (reference, oddity 13).</summary>
-    public static Linear TorchLinear(Generator g, long inputs, long outputs) => Uniform(g, inputs, outputs, 1 / Math.Sqrt(inputs), 1 / Math.Sqrt(inputs));
-
-    /// <summary>Weights N(0, std²), zero bias; std 0 makes the layer start as zero.</summary>
-    public static Linear NormalLinear(Generator g, long inputs, long outputs, double std)
-    {
-        var linear = Uniform(g, inputs, outputs, 0, 0);
-        if (std > 0) Fill(linear.weight, randn(outputs, inputs, generator: g).mul_(std));
-        return linear;
-    }
-
-    public static LayerNorm LayerNorm(long width, double eps = 1e-6) => nn.LayerNorm([width], eps);
-
-    private static Linear Uniform(Generator g, long inputs, long outputs, double bound, double biasBound)
-    {
-        var linear = nn.Linear(inputs, outputs);
-        Fill(linear.weight, rand([outputs, inputs], generator: g).mul_(2 * bound).sub_(bound));
-        Fill(linear.bias!, rand([outputs], generator: g).mul_(2 * biasBound).sub_(biasBound));
-        return linear;
-    }
-
-    private static void Fill(Parameter p, Tensor value)
-    {
-        using (no_grad()) p.copy_(value);
-        value.Dispose();
-    }
+    private Tensor DrawUniform(long[] shape, double bound) => rand(shape, generator: generator, device: device).mul_(2 * bound).sub_(bound);
 }
 
 /// <summary>Checks at the entry points: a wrong shape deep inside libtorch is hard to read.</summary>

@@ -37,7 +37,7 @@ internal class ExperimentSettings : CommandSettings
     protected internal static void Describe(Experiment experiment)
     {
         var model = experiment.ResolvedModel;
-        using var network = new JepaModel(model);
+        using var network = JepaModel.Outline(model);
         var (total, used) = (network.NamedWeights().Sum(p => p.Value.numel()), network.UsedWeights().Sum(p => p.Value.numel()));
         var output = Spectre.Console.AnsiConsole.Console.Profile.Out.Writer;
         output.Write(ExperimentFile.ToYaml(experiment));

@@ -12,16 +12,16 @@ internal sealed class Encoder : Module
     [ComponentName(Name = "encoder_blocks")] private readonly ModuleList<Block> blocks;
     [ComponentName(Name = "encoder_norm")] private readonly LayerNorm norm;
 
-    public Encoder(ModelConfig config, Generator g) : base(nameof(Encoder))
+    public Encoder(ModelConfig config, Init init) : base(nameof(Encoder))
     {
         long c = config.Dim, k = config.BufferTokens;
         // Started at zero, the buffer tokens would stay equal for ever: nothing tells them apart (reference, oddity 10).
-        buffer = config.Errata.IdenticalBufferTokens ? Init.Zeros(1, k, c) : Init.Normal(g, 0.02, 1, k, c);
-        position = Init.Normal(g, 0.02, 1, config.Tokens, c);
-        tokenProjection = Init.Linear(g, config.TokenDim, c);
-        inputNorm = Init.LayerNorm(c);
-        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.EncoderDepth).Select(_ => new Block(config, g))]);
-        norm = Init.LayerNorm(c);
+        buffer = config.Errata.IdenticalBufferTokens ? init.Zeros(1, k, c) : init.Normal(0.02, 1, k, c);
+        position = init.Normal(0.02, 1, config.Tokens, c);
+        tokenProjection = init.Linear(config.TokenDim, c);
+        inputNorm = init.LayerNorm(c);
+        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.EncoderDepth).Select(_ => new Block(config, init))]);
+        norm = init.LayerNorm(c);
         RegisterComponents();
     }
 

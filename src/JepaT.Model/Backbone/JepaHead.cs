@@ -8,9 +8,9 @@ internal sealed class JepaHead : Module
     private const double Beta = 2;
     private readonly Mlp net;
 
-    public JepaHead(long width, Generator g) : base(nameof(JepaHead))
+    public JepaHead(long width, Init init) : base(nameof(JepaHead))
     {
-        net = new Mlp(Init.TorchLinear(g, width, 4 * width), Init.TorchLinear(g, 4 * width, width), norm: true);
+        net = new Mlp(init.TorchLinear(width, 4 * width), init.TorchLinear(4 * width, width), norm: init.LayerNorm(4 * width));
         RegisterComponents();
     }
 

@@ -12,15 +12,15 @@ internal sealed class Predictor : Module
     [ComponentName(Name = "decoder_norm")] private readonly LayerNorm norm;
     private readonly int bufferTokens;
 
-    public Predictor(ModelConfig config, Generator g) : base(nameof(Predictor))
+    public Predictor(ModelConfig config, Init init) : base(nameof(Predictor))
     {
         long c = config.Dim;
         bufferTokens = config.BufferTokens;
-        maskToken = Init.Normal(g, 0.02, 1, 1, c);
-        position = Init.Normal(g, 0.02, 1, config.Tokens, c);
-        embed = Init.Linear(g, c, c);
-        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.PredictorDepth).Select(_ => new Block(config, g))]);
-        norm = Init.LayerNorm(c);
+        maskToken = init.Normal(0.02, 1, 1, c);
+        position = init.Normal(0.02, 1, config.Tokens, c);
+        embed = init.Linear(c, c);
+        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.PredictorDepth).Select(_ => new Block(config, init))]);
+        norm = init.LayerNorm(c);
         RegisterComponents();
     }
 

@@ -10,9 +10,9 @@ internal sealed class RmsNorm : Module<Tensor, Tensor>
     private const double Eps = 1e-6;
     private readonly Parameter weight;
 
-    public RmsNorm(long width) : base(nameof(RmsNorm))
+    public RmsNorm(long width, Init init) : base(nameof(RmsNorm))
     {
-        weight = Init.Parameter(ones(width));
+        weight = init.Ones(width);
         RegisterComponents();
     }
 
@@ -33,16 +33,16 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
     [ComponentName(Name = "q_norm")] private readonly RmsNorm? queryNorm;
     [ComponentName(Name = "k_norm")] private readonly RmsNorm? keyNorm;
 
-    public Attention(ModelConfig config, Generator g) : base(nameof(Attention))
+    public Attention(ModelConfig config, Init init) : base(nameof(Attention))
     {
         heads = config.Heads;
         (attentionDropout, projectionDropout) = (config.AttentionDropout, config.ProjectionDropout);
-        qkv = Init.Linear(g, config.Dim, 3 * config.Dim);
-        proj = Init.Linear(g, config.Dim, config.Dim);
+        qkv = init.Linear(config.Dim, 3 * config.Dim);
+        proj = init.Linear(config.Dim, config.Dim);
         if (config.QkNorm)
         {
-            queryNorm = new RmsNorm(config.Dim / heads);
-            keyNorm = new RmsNorm(config.Dim / heads);
+            queryNorm = new RmsNorm(config.Dim / heads, init);
+            keyNorm = new RmsNorm(config.Dim / heads, init);
         }
         RegisterComponents();
     }
@@ -75,17 +75,16 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
     }
 }
 
-/// <summary>Two linear layers with exact GELU; with <c>norm</c> a LayerNorm between them (the JEPA head).</summary>
+/// <summary>Two linear layers with exact GELU; in the JEPA head with a LayerNorm between them.</summary>
 internal sealed class Mlp : Module<Tensor, Tensor>
 {
     private readonly double dropout;
     private readonly Linear fc1, fc2;
     private readonly LayerNorm? norm;
 
-    public Mlp(Linear fc1, Linear fc2, double dropout = 0, bool norm = false) : base(nameof(Mlp))
+    public Mlp(Linear fc1, Linear fc2, double dropout = 0, LayerNorm? norm = null) : base(nameof(Mlp))
     {
-        (this.fc1, this.fc2, this.dropout) = (fc1, fc2, dropout);
-        if (norm) this.norm = Init.LayerNorm(fc1.out_features);
+        (this.fc1, this.fc2, this.dropout, this.norm) = (fc1, fc2, dropout, norm);
         RegisterComponents();
     }
 
@@ -105,13 +104,13 @@ internal sealed class Block : Module<Tensor, Tensor?, Tensor>
     private readonly Attention attn;
     private readonly Mlp mlp;
 
-    public Block(ModelConfig config, Generator g) : base(nameof(Block))
+    public Block(ModelConfig config, Init init) : base(nameof(Block))
     {
         long c = config.Dim, hidden = c * config.MlpRatio;
-        norm1 = Init.LayerNorm(c);
-        attn = new Attention(config, g);
-        norm2 = Init.LayerNorm(c);
-        mlp = new Mlp(Init.Linear(g, c, hidden), Init.Linear(g, hidden, c), config.ProjectionDropout);
+        norm1 = init.LayerNorm(c);
+        attn = new Attention(config, init);
+        norm2 = init.LayerNorm(c);
+        mlp = new Mlp(init.Linear(c, hidden), init.Linear(hidden, c), config.ProjectionDropout);
         RegisterComponents();
     }
 

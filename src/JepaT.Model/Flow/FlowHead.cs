@@ -17,16 +17,16 @@ internal sealed class FlowHead : Module<Tensor, Tensor, Tensor>
     [ComponentName(Name = "res_blocks")] private readonly ModuleList<HeadBlock> blocks;
     [ComponentName(Name = "final_layer")] private readonly FinalLayer final;
 
-    public FlowHead(ModelConfig config, Generator g) : base(nameof(FlowHead))
+    public FlowHead(ModelConfig config, Init init) : base(nameof(FlowHead))
     {
         long w = config.HeadWidth;
         // The sinusoids were made for times up to 1,000; over [0, 1) most of them hardly move (reference, oddity 15).
         unscaledTime = config.Errata.UnscaledTime;
-        time = new TimeEmbedding(Sinusoids, w, g);
-        condition = Init.Linear(g, config.Dim, w);
-        input = Init.Linear(g, config.TokenDim, w);
-        blocks = new ModuleList<HeadBlock>([.. Enumerable.Range(0, config.HeadDepth).Select(_ => new HeadBlock(w, g))]);
-        final = new FinalLayer(w, config.TokenDim, g);
+        time = new TimeEmbedding(Sinusoids, w, init);
+        condition = init.Linear(config.Dim, w);
+        input = init.Linear(config.TokenDim, w);
+        blocks = new ModuleList<HeadBlock>([.. Enumerable.Range(0, config.HeadDepth).Select(_ => new HeadBlock(w, init))]);
+        final = new FinalLayer(w, config.TokenDim, init);
         RegisterComponents();
     }
 
@@ -81,10 +81,10 @@ internal sealed class Modulation : Module
     private readonly int parts;
     [ComponentName(Name = "1")] private readonly Linear linear;
 
-    public Modulation(long width, int parts, Generator g) : base(nameof(Modulation))
+    public Modulation(long width, int parts, Init init) : base(nameof(Modulation))
     {
         this.parts = parts;
-        linear = Init.NormalLinear(g, width, parts * width, std: 0);
+        linear = init.NormalLinear(width, parts * width, std: 0);
         RegisterComponents();
     }
 
@@ -97,11 +97,11 @@ internal sealed class HeadBlock : Module
     [ComponentName(Name = "mlp")] private readonly SiluMlp mlp;
     [ComponentName(Name = "adaLN_modulation")] private readonly Modulation modulate;
 
-    public HeadBlock(long width, Generator g) : base(nameof(HeadBlock))
+    public HeadBlock(long width, Init init) : base(nameof(HeadBlock))
     {
-        norm = Init.LayerNorm(width);
-        mlp = new SiluMlp(Init.Linear(g, width, width), Init.Linear(g, width, width));
-        modulate = new Modulation(width, 3, g);
+        norm = init.LayerNorm(width);
+        mlp = new SiluMlp(init.Linear(width, width), init.Linear(width, width));
+        modulate = new Modulation(width, 3, init);
         RegisterComponents();
     }
 
@@ -121,11 +121,11 @@ internal sealed class FinalLayer : Module
     [ComponentName(Name = "linear")] private readonly Linear linear;
     [ComponentName(Name = "adaLN_modulation")] private readonly Modulation modulate;
 
-    public FinalLayer(long width, long outputs, Generator g) : base(nameof(FinalLayer))
+    public FinalLayer(long width, long outputs, Init init) : base(nameof(FinalLayer))
     {
         this.width = [width];
-        linear = Init.NormalLinear(g, width, outputs, std: 0);
-        modulate = new Modulation(width, 2, g);
+        linear = init.NormalLinear(width, outputs, std: 0);
+        modulate = new Modulation(width, 2, init);
         RegisterComponents();
     }
 

@@ -11,11 +11,11 @@ internal sealed class TimeEmbedding : Module<Tensor, Tensor>
 
     /// <param name="sinusoids">How many numbers a time becomes before the MLP: half cosines, half sines.</param>
     /// <param name="width">Width of the MLP.</param>
-    /// <param name="g">For the initial weights.</param>
-    public TimeEmbedding(int sinusoids, long width, Generator g) : base(nameof(TimeEmbedding))
+    /// <param name="init">Makes the weights.</param>
+    public TimeEmbedding(int sinusoids, long width, Init init) : base(nameof(TimeEmbedding))
     {
         frequencies = Frequencies(sinusoids);
-        mlp = new SiluMlp(Init.NormalLinear(g, sinusoids, width, 0.02), Init.NormalLinear(g, width, width, 0.02));
+        mlp = new SiluMlp(init.NormalLinear(sinusoids, width, 0.02), init.NormalLinear(width, width, 0.02));
         RegisterComponents();
     }
 

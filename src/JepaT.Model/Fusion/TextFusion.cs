@@ -10,11 +10,11 @@ internal sealed class TextFusion : Module
     [ComponentName(Name = "cross_attention")] private readonly CrossAttention crossAttention;
     [ComponentName(Name = "fuse_proj")] private readonly Linear rawTextProjection;
 
-    public TextFusion(ModelConfig config, Generator g) : base(nameof(TextFusion))
+    public TextFusion(ModelConfig config, Init init) : base(nameof(TextFusion))
     {
         fusion = config.Fusion;
-        crossAttention = new CrossAttention(config, g);
-        rawTextProjection = Init.Linear(g, 2 * config.Dim, config.Dim);
+        crossAttention = new CrossAttention(config, init);
+        rawTextProjection = init.Linear(2 * config.Dim, config.Dim);
         RegisterComponents();
     }
 
@@ -42,14 +42,13 @@ internal sealed class CrossAttention : Module
     [ComponentName(Name = "in_proj_bias")] private readonly Parameter inputBias;
     [ComponentName(Name = "out_proj")] private readonly Linear output;
 
-    public CrossAttention(ModelConfig config, Generator g) : base(nameof(CrossAttention))
+    public CrossAttention(ModelConfig config, Init init) : base(nameof(CrossAttention))
     {
         long c = config.Dim;
         (heads, keys, dropout) = (config.CrossHeads, config.Tokens, config.AttentionDropout);
-        var bound = Math.Sqrt(6.0 / (3 * c + c));
-        inputWeight = Init.Parameter(rand([3 * c, c], generator: g).mul_(2 * bound).sub_(bound));
-        inputBias = Init.Zeros(3 * c);
-        output = Init.Linear(g, c, c);
+        inputWeight = init.Uniform(Math.Sqrt(6.0 / (3 * c + c)), 3 * c, c);
+        inputBias = init.Zeros(3 * c);
+        output = init.Linear(c, c);
         RegisterComponents();
     }
 

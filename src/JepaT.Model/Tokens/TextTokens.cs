@@ -6,14 +6,14 @@ internal sealed class TextTokens : nn.Module
     [ComponentName(Name = "fake_latent")] private readonly Parameter unconditional;
     [ComponentName(Name = "class_emb")] private readonly Sequential projection;
 
-    public TextTokens(ModelConfig config, Generator g) : base(nameof(TextTokens))
+    public TextTokens(ModelConfig config, Init init) : base(nameof(TextTokens))
     {
-        unconditional = Init.Normal(g, 0.02, 1, config.Dim);
+        unconditional = init.Normal(0.02, 1, config.Dim);
         projection = nn.Sequential(
-            Init.Linear(g, config.TextDim, config.Dim),
-            Init.LayerNorm(config.Dim, eps: 1e-5),      // the one LayerNorm with PyTorch's default eps
+            init.Linear(config.TextDim, config.Dim),
+            init.LayerNorm(config.Dim, eps: 1e-5),      // the one LayerNorm with PyTorch's default eps
             nn.GELU(),
-            Init.Linear(g, config.Dim, config.Dim));
+            init.Linear(config.Dim, config.Dim));
         RegisterComponents();
     }
 
