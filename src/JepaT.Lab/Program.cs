@@ -17,6 +17,7 @@ app.Configure(config =>
     config.AddCommand<DataCommand>("data").WithExample("data", "--preview", "sheet.png");
     config.AddCommand<RunsCommand>("runs").WithExample("runs").WithExample("runs", "--experiment", "fusion-ablation");
     config.AddCommand<ReportCommand>("report").WithExample("report", "runs/quick").WithExample("report", "runs/quick/ablation.json", "-o", "report.html");
+    config.AddCommand<TrainEvaluatorCommand>("train-evaluator").WithExample("train-evaluator", "--output", "results/evaluator");
 });
 try
 {

@@ -1,0 +1,114 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Cli;
+
+namespace JepaT.Lab;
+
+/// <summary><c>./lab train-evaluator</c>: trains the feature network and writes it with its card.</summary>
+[Description("Train the feature network that judges small pictures; writes weights and a card beside them.")]
+internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Settings>
+{
+    /// <summary>Item accuracy on the test split below which nothing is written.</summary>
+    private const double LowestAccuracy = 0.9;
+
+    /// <summary>Options of the command.</summary>
+    public sealed class Settings : CommandSettings
+    {
+        /// <summary>Where weights and card go.</summary>
+        [CommandOption("--output <FOLDER>")]
+        [Description("Folder for evaluator-fashion.safetensors and its card evaluator-fashion.md.")]
+        [DefaultValue("results/evaluator")]
+        public string Output { get; init; } = "results/evaluator";
+
+        /// <summary>Whether files there may be replaced.</summary>
+        [CommandOption("--overwrite")]
+        [Description("Replace weights and card that are there already.")]
+        public bool Overwrite { get; init; }
+
+        /// <summary>The user's folder.</summary>
+        [CommandOption("--folder <FOLDER>")]
+        [Description("Folder with the four IDX .gz files; by default as for ./lab data.")]
+        public string? Folder { get; init; }
+
+        /// <summary>Passes through the training split.</summary>
+        [CommandOption("--epochs <N>")]
+        [Description("Passes through the training pictures.")]
+        [DefaultValue(6)]
+        public int Epochs { get; init; } = 6;
+
+        /// <summary>Fixes everything random.</summary>
+        [CommandOption("--seed <SEED>")]
+        [Description("Seed of weights, order, colours and augmentation.")]
+        [DefaultValue(0L)]
+        public long Seed { get; init; }
+
+        /// <inheritdoc/>
+        public override ValidationResult Validate() =>
+            Epochs < 1 ? ValidationResult.Error($"--epochs {Epochs}: give 1 or more")
+            : Seed < 0 ? ValidationResult.Error($"--seed {Seed}: give 0 or more")
+            : ValidationResult.Success();
+    }
+
+    /// <inheritdoc/>
+    public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(settings.Output, FeatureNetwork.FileName);
+        if (File.Exists(path) && !settings.Overwrite) throw new UserException($"{path}: is there already; name another --output, or add --overwrite");
+        Writable(settings.Output);
+
+        var fashion = FashionMnist.Open(settings.Folder);
+        using var train = fashion.Dataset(FashionMnist.Plain, "train");
+        using var test = fashion.Dataset(FashionMnist.Plain, "test");
+        var options = new EvaluatorTraining.Settings(settings.Epochs, Seed: settings.Seed);
+        var clock = Stopwatch.StartNew();
+        Dictionary<string, Tensor> weights;
+        using (var progress = new Progress("training the evaluator", (long)train.Count * settings.Epochs, "images"))
+            weights = EvaluatorTraining.Train(train, options, (done, loss) =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                progress.Report(done, $"loss {loss.ToString("0.000", CultureInfo.InvariantCulture)}");
+            });
+        var took = clock.Elapsed;
+
+        var part = path + ".part";
+        try
+        {
+            Safetensors.Save(part, weights, new Dictionary<string, string> { ["network"] = "JepaT evaluator, fashion" });
+            using var network = FeatureNetwork.Load(CPU, part);
+            clock.Restart();
+            var accuracy = EvaluatorTraining.Measure(network, test);
+            var speed = 2 * test.Count / clock.Elapsed.TotalSeconds;
+            if (accuracy.GreyItem < LowestAccuracy || accuracy.TintedItem < LowestAccuracy)
+                throw new UserException(string.Create(CultureInfo.InvariantCulture,
+                    $"{path}: not written, item accuracy {accuracy.GreyItem:0.0 %} grey, {accuracy.TintedItem:0.0 %} tinted is below {LowestAccuracy:0 %}; raise --epochs"));
+            File.WriteAllText(Path.ChangeExtension(path, ".md"), EvaluatorCard.Text(network, accuracy, options, train, test, TimeProvider.System, took, speed));
+            File.Move(part, path, overwrite: true);
+            AnsiConsole.Console.Profile.Out.Writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{path}: item {accuracy.GreyItem:0.00 %} grey, {accuracy.TintedItem:0.00 %} tinted; colour {accuracy.Colour:0.00 %}; sha256 {network.Hash}"));
+        }
+        finally
+        {
+            File.Delete(part);
+            foreach (var w in weights.Values) w.Dispose();
+        }
+        return 0;
+    }
+
+    // Said before minutes of training, not after.
+    private static void Writable(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".{Guid.NewGuid():N}");
+            File.WriteAllText(probe, "");
+            File.Delete(probe);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{folder}: cannot be written to ({e.Message}); name another --output", e);
+        }
+    }
+}
