@@ -11,6 +11,7 @@ app.Configure(config =>
         .WithExample("report", "ablations/quick")
         .WithExample("report", "ablations/quick/ablation.json", "-o", "report.html");
     config.AddCommand<RunsCommand>("runs").WithExample("runs").WithExample("runs", "--experiment", "fusion-ablation");
+    config.AddCommand<BenchCommand>("bench").WithExample("bench").WithExample("bench", "--flavours", "ours,reference", "--threads", "2");
 });
 try
 {
