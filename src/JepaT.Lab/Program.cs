@@ -18,6 +18,7 @@ app.Configure(config =>
     config.AddCommand<RunsCommand>("runs").WithExample("runs").WithExample("runs", "--experiment", "fusion-ablation");
     config.AddCommand<ReportCommand>("report").WithExample("report", "runs/quick").WithExample("report", "runs/quick/ablation.json", "-o", "report.html");
     config.AddCommand<TrainEvaluatorCommand>("train-evaluator").WithExample("train-evaluator", "--output", "results/evaluator");
+    config.AddCommand<BenchCommand>("bench").WithExample("bench").WithExample("bench", "--flavours", "ours,reference", "--threads", "2");
 });
 try
 {

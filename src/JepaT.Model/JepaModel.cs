@@ -145,7 +145,7 @@ public sealed class JepaModel : Module
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
     private static string PublishedName(string name) =>
-        Groups.FirstOrDefault(g => name.StartsWith(init, StringComparison.Ordinal)) is { } group ? name[group.Length..]
+        Groups.FirstOrDefault(g => name.StartsWith(g, StringComparison.Ordinal)) is { } group ? name[group.Length..]
         : name.StartsWith("diffloss.", StringComparison.Ordinal) ? name.Insert("diffloss.".Length, "net.")
         : name;
 }

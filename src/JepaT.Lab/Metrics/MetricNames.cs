@@ -33,10 +33,10 @@ public static class MetricNames
     public static string Alignment(bool heldOut, string network, long count) => Name($"alignment_{Pairs(heldOut)}", network, count);
 
     /// <summary>Share of pictures whose item is as asked.</summary>
-    public static string AlignmentItem(bool heldOut, string network, long count) => Name($"alignment_{Pairs(heldOut)}_item", network, count);
+    public static string AlignmentItem(bool heldOut, string network, long count) => Name($"item_alignment_{Pairs(heldOut)}", network, count);
 
     /// <summary>Share of pictures whose colour is as asked.</summary>
-    public static string AlignmentColour(bool heldOut, string network, long count) => Name($"alignment_{Pairs(heldOut)}_colour", network, count);
+    public static string AlignmentColour(bool heldOut, string network, long count) => Name($"colour_alignment_{Pairs(heldOut)}", network, count);
 
     /// <summary>A count as it stands in a name: whole thousands as <c>5k</c>, all else in full.</summary>
     public static string Count(long count) =>

@@ -41,11 +41,15 @@ public sealed partial record MetricName(string Key, string Family, string Headin
     /// <summary>The heading with the arrow.</summary>
     public string HeadingWithArrow => Arrow.Length > 0 ? $"{Heading} {Arrow}" : Heading;
 
-    /// <summary>Takes a metric's name apart, a section such as <c>eval/</c> left aside; null for names that are none of these metrics.</summary>
+    /// <summary>
+    /// Takes a metric's name apart, a section such as <c>eval/</c> left aside; null for names that are none of these metrics, and for
+    /// spreads (<c>is_fashion_1k_std</c>), which are no result of their own.
+    /// </summary>
     /// <exception cref="UserException">An FID, IS or the like without network and count.</exception>
     public static MetricName? Parse(string key)
     {
         var name = key[(key.LastIndexOf('/') + 1)..];
+        if (name.EndsWith("_std", StringComparison.Ordinal)) return null;
         if (name == "parameters") return new(key, name, "Parameters", Better.Neither);
         if (name == "images_per_second") return new(key, name, "Images/s", Better.Higher);
         if (name.StartsWith("alignment", StringComparison.Ordinal))

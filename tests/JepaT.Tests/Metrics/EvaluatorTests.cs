@@ -31,9 +31,29 @@ public sealed class EvaluatorTests : IDisposable
             [
                 "fid_fashion_1k", "is_fashion_1k", "is_fashion_1k_std", "kid_fashion_1k", "kid_fashion_1k_std",
                 "precision_fashion_1k", "recall_fashion_1k",
-                "alignment_seen_fashion_1k", "alignment_seen_item_fashion_1k", "alignment_seen_colour_fashion_1k",
-                "alignment_held_out_fashion_1k", "alignment_held_out_item_fashion_1k", "alignment_held_out_colour_fashion_1k",
+                "alignment_seen_fashion_1k", "item_alignment_seen_fashion_1k", "colour_alignment_seen_fashion_1k",
+                "alignment_held_out_fashion_1k", "item_alignment_held_out_fashion_1k", "colour_alignment_held_out_fashion_1k",
             ], names);
+    }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(512)]
+    public void Tables_and_charts_read_the_names_and_pass_over_spreads_and_parts(long n)
+    {
+        string[] results =
+        [
+            MetricNames.Fid("fashion", n), MetricNames.InceptionScore("fashion", n), MetricNames.Kid("fashion", n), MetricNames.Precision("fashion", n),
+            MetricNames.Recall("fashion", n), MetricNames.Alignment(false, "fashion", n), MetricNames.Alignment(true, "fashion", n),
+        ];
+        string[] details =
+        [
+            MetricNames.InceptionScoreStd("fashion", n), MetricNames.KidStd("fashion", n),
+            MetricNames.AlignmentItem(false, "fashion", n), MetricNames.AlignmentColour(true, "fashion", n),
+        ];
+
+        Assert.Equal(["fid", "is", "kid", "precision", "recall", "alignment", "alignment"], results.Select(r => MetricName.Parse("eval/" + r)!.Family));
+        Assert.All(details, d => Assert.Null(MetricName.Parse("eval/" + d)));
     }
 
     [Theory]
@@ -68,7 +88,7 @@ public sealed class EvaluatorTests : IDisposable
         Assert.Equal(manifold.Precision, values["precision_fashion_120"]);
         Assert.Equal(manifold.Recall, values["recall_fashion_120"]);
         Assert.Equal(seen!.Both, values["alignment_seen_fashion_120"]);
-        Assert.Equal(89.0 / 90, values["alignment_seen_item_fashion_120"], 1e-12);
+        Assert.Equal(89.0 / 90, values["item_alignment_seen_fashion_120"], 1e-12);
         Assert.Equal(heldOut!.Both, values["alignment_held_out_fashion_120"]);
     }
 
