@@ -115,8 +115,9 @@ public static class Charts
         var what = alignment && metrics.Count > 1
             ? $"From left to right in each preset: {string.Join(", ", metrics.Select(m => m.Heading["Alignment".Length..].Trim()))}. "
             : "";
-        return new(title, what + "Bars: mean over the finished seeds; whiskers: ± sample standard deviation"
-            + (traces.Count > metrics.Count ? "; dots: seeds." : "."), chart);
+        var spread = table.Rows.All(r => r.Finished < 2) ? "One seed for each preset: no error bars."
+            : "Bars: mean over the finished seeds; whiskers: ± sample standard deviation" + (traces.Count > metrics.Count ? "; dots: seeds." : ".");
+        return new(title, what + spread, chart);
     }
 
     /// <summary>All names of curves, in the order in which the runs hold them.</summary>
