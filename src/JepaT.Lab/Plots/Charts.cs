@@ -14,12 +14,13 @@ public static class Charts
     /// <summary>Longer curves are averaged in equal buckets, or pages of fifteen runs grow to tens of megabytes.</summary>
     private const int MostPoints = 400;
 
+    private static readonly string[] Drawn = ["fid", "is", "alignment", "kid", "precision", "recall"];
+
     /// <summary>Metrics of the evaluations (FID, IS, alignment, …) against the training step, one chart each.</summary>
     public static IReadOnlyList<TitledChart> Evaluations(AblationResult result) =>
         [.. Keys(result).Select(MetricName.Parse).OfType<MetricName>()
-            .Where(m => m.Family is not ("parameters" or "images_per_second"))
-            .OrderBy(m => Array.IndexOf(["fid", "is", "alignment"], m.Family) is var i && i < 0 ? 9 : i)
-            .Select(m => Curve(result, m.Key, m.HeadingWithArrow, m.Family is "alignment" or "precision" or "recall"))];
+            .Where(m => Drawn.Contains(m.Family)).OrderBy(m => Array.IndexOf(Drawn, m.Family))
+            .Select(m => Curve(result, m.Key, m.HeadingWithArrow, m.IsFraction))];
 
     /// <summary>Every training loss against the step, one chart each.</summary>
     public static IReadOnlyList<TitledChart> Losses(AblationResult result) =>
