@@ -70,7 +70,8 @@ public static class Charts
                 ("hovertemplate", $"{name}<br>step %{{x}}: %{{y:{(percent ? ".1%" : ".4~g")}}}<extra></extra>")));
         }
         var log = !percent && values.Count > 0 && values.Min() > 0 && values.Max() / values.Min() > 5;
-        var axis = Axis(log ? $"{title} (log scale)" : title);
+        var what = title.TrimEnd(' ', '↑', '↓');
+        var axis = Axis(log ? $"{what} (log scale)" : what);
         if (log) (axis["type"], axis["tickvals"]) = ("log", LogTicks(values.Min(), values.Max()));
         if (percent) (axis["tickformat"], axis["range"]) = (".0%", new[] { 0, 1.02 });
         var band = bands.Count > 0 ? "Mean over the finished seeds; the band runs from the smallest to the largest seed." : "One seed for each preset.";
