@@ -54,13 +54,13 @@ public static class ImageGrid
     }
 
     /// <summary>
-    /// The same prompts and seed side by side: a row for each preset that has pictures, a column for each prompt (the first picture of
+    /// The same prompts and seed side by side: a row for each preset that finished and has pictures, a column for each prompt (the first picture of
     /// each prompt); null if no run of that seed has any.
     /// </summary>
     /// <exception cref="UserException">A run's pictures are no PNG files or do not fit the prompts.</exception>
     public static byte[]? Compare(AblationResult result, int seed, int scale = 3)
     {
-        var runs = result.Runs.Where(r => r.Seed == seed && r.Pictures.Count > 0).ToList();
+        var runs = result.Runs.Where(r => r.Finished && r.Seed == seed && r.Pictures.Count > 0).ToList();
         if (runs.Count == 0) return null;
         var rows = runs.Select(r => PicturesByPrompt(result, r).Select(p => Decode(p[0], r)).ToArray()).ToArray();
         try
@@ -88,7 +88,7 @@ public static class ImageGrid
             (LeastSize - gap * (columns - 1.0)) / (w * columns), (LeastSize - gap * (rows.Length - 1.0)) / (h * rows.Length))));
         var (cellW, cellH) = (w * scale, h * scale);
 
-        using var text = new SKPaint { Typeface = Font, TextSize = FontSize, Color = new(0x22, 0x22, 0x22), IsAntialias = true };
+        using var text = new SKPaint { Typeface = Font, TextSize = FontSize, Color = new(0x22, 0x22, 0x22), IsAntialias = true, SubpixelText = true };
         var wrapped = columnCaptions.Select(c => Wrap(c, cellW, text)).ToList();
         var lines = wrapped.Select(c => c.Count).DefaultIfEmpty(0).Max();
         var captioned = rowCaptions.Count > 0 || lines > 0;

@@ -21,7 +21,7 @@ public enum Better
 /// different feature networks or sample counts cannot be compared, hence no FID is ever shown without both.
 /// </summary>
 /// <param name="Key">The name in the store.</param>
-/// <param name="Family"><c>fid</c>, <c>is</c>, <c>kid</c>, <c>precision</c>, <c>recall</c>, <c>alignment</c>, <c>parameters</c>, <c>images_per_second</c>.</param>
+/// <param name="Family"><c>fid</c>, <c>is</c>, <c>kid</c>, <c>precision</c>, <c>recall</c>, <c>alignment</c>, <c>alignment-part</c>, <c>parameters</c>, <c>images_per_second</c>.</param>
 /// <param name="Heading">The name for people, with network and count.</param>
 /// <param name="Better">Which way is better.</param>
 public sealed partial record MetricName(string Key, string Family, string Heading, Better Better)
@@ -52,10 +52,13 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         if (name.EndsWith("_std", StringComparison.Ordinal)) return null;
         if (name == "parameters") return new(key, name, "Parameters", Better.Neither);
         if (name == "images_per_second") return new(key, name, "Images/s", Better.Higher);
-        if (name.StartsWith("alignment", StringComparison.Ordinal))
+        if (name.EndsWith("_std", StringComparison.Ordinal)) return null;       // a spread within one run, not over the seeds
+        if (Alignment().Match(name) is { Success: true } alignment)
         {
-            var what = name["alignment".Length..].Trim('_').Replace("held_out", "held-out", StringComparison.Ordinal).Replace('_', ' ');
-            return new(key, "alignment", $"Alignment {what}".TrimEnd(), Better.Higher);
+            var (pairs, part, network) = (alignment.Groups[1].Value.Replace('_', '-'), alignment.Groups[2].Value, alignment.Groups[3].Value);
+            var of = network.Length > 0 ? $" ({network}, {alignment.Groups[4].Value})" : "";
+            return part.Length > 0 ? new(key, "alignment-part", $"Alignment {pairs}, {part} only{of}", Better.Higher)
+                : new(key, "alignment", $"Alignment {pairs}{of}", Better.Higher);
         }
         var family = name.Split('_')[0];
         if (!Families.TryGetValue(family, out var known)) return null;
@@ -65,13 +68,16 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         return new(key, family, $"{known.Heading} ({match.Groups[1].Value}, {match.Groups[2].Value})", known.Better);
     }
 
+    /// <summary>Whether values are fractions, read as percent.</summary>
+    public bool IsFraction => Family is "alignment" or "alignment-part" or "precision" or "recall";
+
     /// <summary>A value as it is read: alignment, precision and recall in percent, parameters in K or M, the others with fit digits.</summary>
     public string Format(double value)
     {
         if (!double.IsFinite(value)) return double.IsNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+        if (IsFraction) return $"{Digits(value * 100, "0.0")} %";
         return Family switch
         {
-            "alignment" or "precision" or "recall" => $"{Digits(value * 100, "0.0")} %",
             "parameters" => value >= 1e6 ? $"{Digits(value / 1e6, "0.00")} M" : value >= 1e3 ? $"{Digits(value / 1e3, "0")} K" : Digits(value, "0"),
             "images_per_second" => Digits(value, value >= 100 ? "0" : "0.0"),
             "kid" => Digits(value, "0.00000"),
@@ -83,12 +89,15 @@ public sealed partial record MetricName(string Key, string Family, string Headin
     public string Format(double mean, double deviation)
     {
         var (m, d) = (Format(mean), Format(deviation));
-        return m.EndsWith(" %", StringComparison.Ordinal) && d.EndsWith(" %", StringComparison.Ordinal) ? $"{m[..^2]} ± {d}"
+        return IsFraction && double.IsFinite(mean) && double.IsFinite(deviation) ? $"{m[..^2]} ± {d}"
             : Family == "images_per_second" && mean >= 100 ? $"{m} ± {Digits(deviation, "0")}"
             : $"{m} ± {d}";
     }
 
     private static string Digits(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("^alignment_(seen|held_out)(?:_(item|colour))?(?:_(.+)_([0-9]+k?))?$")]
+    private static partial Regex Alignment();
 
     [GeneratedRegex("^[a-z]+_(.+)_([0-9]+k?)$")]
     private static partial Regex NetworkAndCount();

@@ -99,14 +99,19 @@ public static class Report
         Table(ResultTable.Of(result));
         page.Raw("<p class=\"soft\">").Text(ResultTable.Note).Raw("</p>\n");
         var further = ResultTable.Further(result);
-        if (further.Columns.Count > 0) Table(further);
+        if (further.Columns.Count > 0)
+        {
+            page.Raw("<details><summary>Further metrics</summary>\n");
+            Table(further);
+            page.Raw("</details>\n");
+        }
         page.Raw("</section>\n");
 
         void Table(ResultTable table)
         {
             var styles = Palette.Of(result.Presets);
             page.Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Runs");
-            foreach (var column in table.Columns) page.Header(column.HeadingWithArrow);
+            foreach (var column in table.Columns) page.Header(column.HeadingWithArrow.Replace(" " + column.Arrow, "\u00a0" + column.Arrow, StringComparison.Ordinal));
             page.Raw("</tr></thead><tbody>\n");
             for (var row = 0; row < table.Rows.Count; row++)
             {
@@ -126,11 +131,11 @@ public static class Report
         var failed = result.Runs.Where(r => !r.Finished).ToList();
         if (failed.Count == 0) return;
         page.Raw("<section><h2>Runs that did not finish</h2>\n<p>They are left out of every mean, curve and picture above.</p>\n")
-            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Seed").Header("Status").Header("Error").Header("Run")
+            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Seed").Header("Status").Header("Error", "text").Header("Run", "text")
             .Raw("</tr></thead><tbody>\n");
         foreach (var run in failed)
             page.Raw("<tr><th scope=\"row\">").Text(run.Preset).Raw("</th>").Cell($"{run.Seed}").Cell(run.Status, "failed")
-                .Cell(run.Error ?? "no message", "wrap").Cell(run.RunId).Raw("</tr>\n");
+                .Cell(run.Error ?? "no message", "wrap").Cell(run.RunId, "text").Raw("</tr>\n");
         page.Raw("</tbody></table></div></section>\n");
     }
 
@@ -166,7 +171,7 @@ internal static class ReportPictures
 
     public static void Add(ReportPage page, AblationResult result)
     {
-        var seeds = result.Runs.Where(r => r.Pictures.Count > 0).GroupBy(r => r.Seed).ToList();
+        var seeds = result.Runs.Where(r => r.Finished && r.Pictures.Count > 0).GroupBy(r => r.Seed).ToList();
         if (seeds.Count == 0) return;
         page.Raw("<section><h2>The same prompts and seeds</h2>\n<p>Each column is one prompt, sampled from the same noise by every preset.");
         if (result.HeldOutPrompts.Count > 0) page.Raw(" <span class=\"tag\">held out</span> marks pairs of colour and item that never occur in training.");
@@ -223,7 +228,8 @@ internal sealed class ReportPage
 
     public ReportPage Text(string text) => Raw(WebUtility.HtmlEncode(text));
 
-    public ReportPage Header(string text) => Raw("<th scope=\"col\">").Text(text).Raw("</th>");
+    public ReportPage Header(string text, string kind = "") =>
+        Raw(kind.Length > 0 ? $"<th scope=\"col\" class=\"{kind}\">" : "<th scope=\"col\">").Text(text).Raw("</th>");
 
     public ReportPage Cell(string text, string kind = "") => Raw(kind.Length > 0 ? $"<td class=\"{kind}\">" : "<td>").Text(text).Raw("</td>");
 
@@ -250,7 +256,8 @@ internal sealed class ReportPage
             var name = typeof(Trace).Assembly.GetManifestResourceNames().Single(n => n.Contains("plotly-", StringComparison.Ordinal) && n.EndsWith(".js", StringComparison.Ordinal));
             Raw("<script>").Raw(Resource(name, typeof(Trace)).Replace("</script", "<\\/script", StringComparison.OrdinalIgnoreCase)).Raw("</script>\n<script>\n");
             Raw("const figures = [\n").Raw(string.Join(",\n", figures)).Raw("\n];\n");
-            Raw("figures.forEach((f, i) => Plotly.newPlot('chart-' + i, f.data, f.layout, { responsive: true, displaylogo: false }));\n</script>\n");
+            Raw("figures.forEach((f, i) => Plotly.newPlot('chart-' + i, f.data, f.layout, { responsive: true, displaylogo: false,\n")
+                .Raw("  modeBarButtonsToRemove: ['select2d', 'lasso2d', 'zoomIn2d', 'zoomOut2d', 'autoScale2d'] }));\n</script>\n");
         }
         return Raw("</body>\n</html>\n").html.ToString();
     }

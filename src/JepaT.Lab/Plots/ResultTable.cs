@@ -21,15 +21,13 @@ public readonly record struct Aggregate(double Mean, double? Deviation, int Coun
 /// </summary>
 public sealed class ResultTable
 {
-    /// <summary>What must stand under every table of the presets.</summary>
-    public const string Note =
-        "Mean ± sample standard deviation over the finished seeds (one seed: no ±). The presets are this project's own definitions, since " +
-        "the tables of the paper could not be read: none = the text is not used; late = raw text joined before the flow loss; " +
-        "cross-attention = text in the encoder buffer and the predictor, and post-predictor cross-attention; raw-text = text in the " +
-        "encoder buffer and the predictor, raw text joined before the flow loss; full (the paper's model) = all four switches.";
+    /// <summary>What must stand under every table of the presets: that they are our own definitions, and what each is.</summary>
+    public static string Note { get; } =
+        "Mean ± sample standard deviation over the finished seeds (one seed: no ±). The presets are this project's own definitions, since the "
+        + $"tables of the paper could not be read: {string.Join("; ", Fusion.Presets.Select(p => $"{p.Key} = {Switches(p.Value)}"))}.";
 
     private static readonly string[] Main = ["fid", "is", "alignment", "parameters", "images_per_second"];
-    private static readonly string[] More = ["kid", "precision", "recall"];
+    private static readonly string[] More = ["alignment-part", "kid", "precision", "recall"];
 
     private ResultTable(IReadOnlyList<MetricName> columns, IReadOnlyList<Row> rows) => (Columns, Rows) = (columns, rows);
 
@@ -46,7 +44,7 @@ public sealed class ResultTable
     /// <exception cref="UserException">A metric lacks its network and count.</exception>
     public static ResultTable Of(AblationResult result) => Of(result, Main);
 
-    /// <summary>The second table: KID, precision and recall, as far as they were measured (else it has no columns).</summary>
+    /// <summary>The second table: item and colour alone, KID, precision and recall, as far as they were measured (else it has no columns).</summary>
     /// <exception cref="UserException">A metric lacks its network and count.</exception>
     public static ResultTable Further(AblationResult result) => Of(result, More);
 
@@ -132,6 +130,16 @@ public sealed class ResultTable
         var (columns, rows) = Raw();
         return ([.. columns.Cast<string>()],
             [.. rows.Select(IReadOnlyList<object?> (r) => [.. r.Select(v => v is double d && !double.IsFinite(d) ? null : v)])]);
+    }
+
+    private static string Switches(Fusion fusion)
+    {
+        (bool On, string What)[] all =
+        [
+            (fusion.TextInEncoder, "text in the encoder buffer"), (fusion.TextInPredictor, "text in the predictor"),
+            (fusion.PostCrossAttention, "cross-attention after the predictor"), (fusion.RawText, "raw text joined before the flow loss"),
+        ];
+        return fusion.AnyText ? string.Join(", ", all.Where(s => s.On).Select(s => s.What)) : "no text";
     }
 
     private (List<object?> Columns, List<List<object?>> Rows) Raw()

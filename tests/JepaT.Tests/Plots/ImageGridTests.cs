@@ -71,7 +71,8 @@ public class ImageGridTests
 
         Assert.All(plain.Pixels, p => Assert.Equal(SKColors.White, p));
         var (left, top) = (captioned.Width - 8 - plain.Width, captioned.Height - 8 - plain.Height);
-        var dark = Enumerable.Range(0, captioned.Pixels.Length).Where(i => captioned.Pixels[i].Red < 80)
+        var pixels = captioned.Pixels;                                      // copies at each access
+        var dark = Enumerable.Range(0, pixels.Length).Where(i => pixels[i].Red < 80)
             .Select(i => (X: i % captioned.Width, Y: i / captioned.Width)).ToList();
         Assert.Contains(dark, p => p.X < left && p.Y > top);                // "full"
         Assert.Contains(dark, p => p.X > left && p.X < left + 84 && p.Y < top);

@@ -158,10 +158,13 @@ public partial class ReportTests
                 $"--user-data-dir={folder.File("profile")}", "--virtual-time-budget=8000", "--dump-dom", new Uri(path).AbsoluteUri,
             },
         };
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(3));
         using var browser = Process.Start(start)!;
-        var errors = browser.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var dom = await browser.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await browser.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using var stop = limit.Token.Register(() => browser.Kill(entireProcessTree: true));
+        var errors = browser.StandardError.ReadToEndAsync(limit.Token);
+        var dom = await browser.StandardOutput.ReadToEndAsync(limit.Token);
+        await browser.WaitForExitAsync(limit.Token);
 
         var charts = Count(dom, "class=\"chart ");
         Assert.Equal(Charts.Evaluations(result).Count + Charts.Finals(result).Count + Charts.Losses(result).Count, charts);

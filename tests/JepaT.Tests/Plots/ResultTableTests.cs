@@ -97,4 +97,33 @@ public class ResultTableTests
 
         Assert.Contains(key, error.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Every_name_that_the_evaluator_gives_is_read_with_network_and_count()
+    {
+        string[] names =
+        [
+            MetricNames.Fid("fashion", 1000), MetricNames.InceptionScore("fashion", 1000), MetricNames.Kid("fashion", 1000),
+            MetricNames.Precision("fashion", 1000), MetricNames.Recall("fashion", 1000), MetricNames.Alignment(true, "fashion", 320),
+            MetricNames.AlignmentItem(false, "fashion", 320), MetricNames.AlignmentColour(true, "fashion", 320),
+        ];
+
+        Assert.Equal(
+            [
+                "FID (fashion, 1k) ↓", "IS (fashion, 1k) ↑", "KID (fashion, 1k) ↓", "Precision (fashion, 1k) ↑", "Recall (fashion, 1k) ↑",
+                "Alignment held-out (fashion, 320) ↑", "Alignment seen, item only (fashion, 320) ↑", "Alignment held-out, colour only (fashion, 320) ↑",
+            ],
+            names.Select(n => MetricName.Parse($"eval/{n}")!.HeadingWithArrow));
+        Assert.Null(MetricName.Parse(MetricNames.InceptionScoreStd("fashion", 1000)));
+        Assert.Null(MetricName.Parse(MetricNames.KidStd("fashion", 1000)));
+    }
+
+    [Fact]
+    public void The_note_tells_the_switches_of_every_preset()
+    {
+        Assert.All(Fusion.Presets.Keys, preset => Assert.Contains($" {preset} = ", ResultTable.Note, StringComparison.Ordinal));
+        Assert.Contains("cross-attention = text in the encoder buffer, text in the predictor, cross-attention after the predictor;", ResultTable.Note,
+            StringComparison.Ordinal);
+        Assert.Contains("this project's own definitions", ResultTable.Note, StringComparison.Ordinal);
+    }
 }
