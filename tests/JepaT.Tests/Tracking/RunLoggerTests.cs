@@ -34,6 +34,8 @@ public sealed class RunLoggerTests : IDisposable
         Assert.Equal([2.0, 1.0], store.MetricHistory(log.RunId, "train/loss").Select(m => m.Value));
         Assert.Equal(Environment.UserName, run.Tags["mlflow.user"]);
         Assert.StartsWith("lab", run.Tags["mlflow.source.name"], StringComparison.Ordinal);
+        Assert.DoesNotContain("/", run.Tags["mlflow.source.name"], StringComparison.Ordinal);
+        Assert.StartsWith("lab ", run.Tags["jepat.command"], StringComparison.Ordinal);
         Assert.Equal(("LOCAL", parent.RunId, "full", "# hello"),
             (run.Tags["mlflow.source.type"], run.Tags["mlflow.parentRunId"], run.Tags["preset"], run.Tags["mlflow.note.content"]));
         Assert.Equal([new("fashion", "a1b2c3d4", "training", """{"uri":"/data"}""", """{"num_rows":3}""")], run.Inputs);
