@@ -35,6 +35,7 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
 
     internal static void List(SqliteStore store, string? experiment, int max, IAnsiConsole console, TimeProvider clock)
     {
+        if (!console.Profile.Out.IsTerminal) console.Profile.Width = 250;       // a line a run, for grep and cut
         var experiments = store.Experiments();
         var chosen = experiment is null ? null : experiments.FirstOrDefault(e => e.Name == experiment)
             ?? throw new UserException($"there is no experiment '{experiment}' in {store.File}: there are {string.Join(", ", experiments.Select(e => $"'{e.Name}'"))}");
@@ -57,7 +58,7 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
         else console.WriteLine($"no runs in {store.File}");
 
         var id = chosen?.Id ?? runs.FirstOrDefault()?.Info.ExperimentId ?? "0";
-        foreach (var line in HowToOpen(store, id)) console.WriteLine(line);
+        foreach (var line in HowToOpen(store, id)) console.Profile.Out.Writer.WriteLine(line);     // never wrapped: it is to be copied
     }
 
     /// <summary>Runs newest first, each with its children, newest first, below it.</summary>

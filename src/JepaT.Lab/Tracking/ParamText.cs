@@ -24,13 +24,19 @@ public static partial class ParamText
         _ => value.ToString() ?? "",
     };
 
-    // .NET goes over to exponents at 1e15 (float: 1e7), Python at 1e16; Python marks whole doubles by .0 and has small letters.
+    // Python turns to exponents at 1e16, .NET at 1e17 (float: 1e9); Python marks whole numbers by .0 and has small letters.
     private static string Real(double value, string text)
     {
         if (double.IsNaN(value)) return "nan";
         if (double.IsInfinity(value)) return value > 0 ? "inf" : "-inf";
-        if (text.Contains("E+", StringComparison.Ordinal) && Math.Abs(value) < 1e16) return value.ToString("F1", CultureInfo.InvariantCulture);
-        if (text.Contains('E', StringComparison.Ordinal)) return text.ToLowerInvariant();
+        var exponent = text.Contains('E', StringComparison.Ordinal);
+        if (Math.Abs(value) >= 1e16 && !exponent)
+        {
+            var digits = text.TrimStart('-');
+            var mantissa = digits[0] + "." + digits[1..].TrimEnd('0');
+            return string.Create(CultureInfo.InvariantCulture, $"{(value < 0 ? "-" : "")}{mantissa.TrimEnd('.')}e+{digits.Length - 1}");
+        }
+        if (exponent) return Math.Abs(value) is >= 1 and < 1e16 ? value.ToString("F1", CultureInfo.InvariantCulture) : text.ToLowerInvariant();
         return text.Contains('.', StringComparison.Ordinal) ? text : text + ".0";
     }
 

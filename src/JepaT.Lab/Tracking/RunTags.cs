@@ -8,14 +8,17 @@ public static class RunTags
 {
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Git = new(() => ReadGit(AppContext.BaseDirectory));
 
-    /// <summary><c>mlflow.user</c>, <c>mlflow.source.name</c> (the command line), <c>.type</c> and, in a git repository, <c>.git.…</c></summary>
+    /// <summary><c>mlflow.user</c>, <c>mlflow.source.name</c>, <c>jepat.command</c> (the command line) and, in a git repository, <c>mlflow.source.git.…</c></summary>
     public static Dictionary<string, string> Create()
     {
+        var arguments = Environment.GetCommandLineArgs().Skip(1).ToArray();
         var tags = new Dictionary<string, string>
         {
             ["mlflow.user"] = Environment.UserName,
-            ["mlflow.source.name"] = string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Prepend("lab")),
+            // MLflow's pages show what is behind the last slash, so no paths here: the whole line has a tag of its own.
+            ["mlflow.source.name"] = arguments is [var command, ..] && !command.Contains('/', StringComparison.Ordinal) ? $"lab {command}" : "lab",
             ["mlflow.source.type"] = "LOCAL",
+            ["jepat.command"] = string.Join(' ', arguments.Prepend("lab")),
         };
         foreach (var (key, value) in Git.Value) tags[key] = value;
         return tags;

@@ -67,6 +67,9 @@ public sealed partial class SqliteStore
         }
     }
 
+    /// <summary>Lets the file grow to so many pages only, for tests of a full disk.</summary>
+    internal void LimitPages(long pages) => Guard(() => Execute($"PRAGMA max_page_count = {pages}"));
+
     private object? Revision() => Scalar("SELECT version_num FROM alembic_version");
 
     private UserException Explain(SqliteException e) => new(e.SqliteErrorCode switch
