@@ -93,7 +93,7 @@ need_libstdcxx() {
 mend_debian_12() {
   say "installing it from Debian 13 (some 15 s). This changes the machine:"
   say "  new: $source ($1, suite trixie) and $pin (priority 50)"
-  say "  upgraded: libstdc++6 and what it depends on, chiefly libc6 and base-files; nothing is removed"
+  say "  upgraded: libstdc++6 and what it depends on, chiefly libc6 and base-files (the system then calls itself Debian 13); nothing is removed"
   trixie_source "$1" >"$source"
   trixie_pin >"$pin"
   if ! { apt_get update && apt_get install -t trixie libstdc++6; }; then say "apt could not install it (its last words are above)"; exit 1; fi

@@ -23,6 +23,18 @@ summarise() {
     }'
 }
 
+# reasons FOLDER: one line a skipped test, with its reason.
+reasons() {
+  find "$1" -name '*.trx' -exec cat {} + | awk '
+    /<UnitTestResult / { name = ""; if (/outcome="NotExecuted"/ && match($0, /testName="[^"]*/)) name = substr($0, RSTART + 10, RLENGTH - 10) }
+    /<Message>/ && name != "" { gsub(/^ *<Message>|<\/Message>.*$/, ""); print "skipped: " name ": " $0; name = "" }'
+}
+
+# interrupted FOLDER: the tests that were running when the process died.
+interrupted() {
+  find "$1" -name 'Sequence_*.xml' -exec sed -n 's/.*DisplayName="\([^"]*\)".*Completed="False".*/lab: it was running \1/p' {} + >&2
+}
+
 # run_tests [WORD | dotnet test options]: exits with 0 only if tests ran and all passed.
 run_tests() {
   case ${1:-} in
@@ -53,14 +65,16 @@ TXT
   (cd "$root" && dotnet test JepaT.sln --no-build -c Release --nologo --logger trx --results-directory "$results" \
     --blame-hang-timeout 15m --blame-hang-dump-type none "$@") || status=$?
   case $(summarise "$results" 0) in
-    *" 0 failed,"*) [ $status = 0 ] || { say "the test run ended early (exit code $status), see above"; more=$((more + 1)); } ;;
+    *" 0 failed,"*) [ $status = 0 ] || { say "the test run ended early (exit code $status), see above"; interrupted "$results"; more=$((more + 1)); } ;;
   esac
   summary=$(summarise "$results" $more)
   echo "$summary" >"$results/summary"
-  echo "$summary"
+  reasons "$results"
+  code=1
   case $summary in
-    "0 passed, 0 failed,"*) say "no test ran"; exit 1 ;;
-    *" 0 failed,"*) exit 0 ;;
-    *) exit 1 ;;
+    "0 passed, 0 failed,"*) say "no test ran" ;;
+    *" 0 failed,"*) code=0 ;;
   esac
+  echo "$summary"
+  exit $code
 }
