@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 
 namespace JepaT.Lab;
@@ -122,7 +121,9 @@ internal static class EvaluatorTraining
             return (item.call(x), colour.call(x));
         }
 
-        /// <summary>The weights of <see cref="FeatureNetwork"/>: in evaluation a batch norm is a scale and a shift, so it fits into the convolution.</summary>
+        /// <summary>
+        /// The weights of <see cref="FeatureNetwork"/>: in evaluation a batch norm is a scale and a shift, so it fits into the convolution.
+        /// </summary>
         public Dictionary<string, Tensor> Fold()
         {
             using var noGrad = no_grad();

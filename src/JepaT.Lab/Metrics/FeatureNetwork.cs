@@ -2,21 +2,6 @@ using System.Security.Cryptography;
 
 namespace JepaT.Lab;
 
-/// <summary>What the feature network says of N pictures; all on the CPU.</summary>
-/// <param name="Features">(N, Dim) float32: input of both heads, for FID and the like.</param>
-/// <param name="ItemLogits">(N, 10) float32, in the order of <see cref="Vocabulary.Items"/>.</param>
-/// <param name="ColourLogits">(N, 8) float32, in the order of <see cref="Vocabulary.Colours"/>; means nothing for grey data.</param>
-public sealed record FeatureSet(Tensor Features, Tensor ItemLogits, Tensor ColourLogits) : IDisposable
-{
-    /// <summary>Frees the three tensors.</summary>
-    public void Dispose()
-    {
-        Features.Dispose();
-        ItemLogits.Dispose();
-        ColourLogits.Dispose();
-    }
-}
-
 /// <summary>
 /// The judge of small pictures: five convolutions, the mean over all places as features, one linear head for the item and
 /// one for the colour. It only infers; <see cref="EvaluatorTraining"/> made its weights, with the batch norms folded into the

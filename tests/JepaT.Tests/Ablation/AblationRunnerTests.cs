@@ -1,0 +1,107 @@
+using JepaT.Lab;
+using static TorchSharp.torch;
+
+namespace JepaT.Tests;
+
+/// <summary>The whole path on a tiny set of pictures: two presets, few steps, the real store, report and files.</summary>
+public sealed class AblationRunnerTests : IDisposable
+{
+    private readonly TinyFashion files = new();
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jepat-");
+
+    public AblationRunnerTests() => set_num_threads(1);
+
+    public void Dispose()
+    {
+        files.Dispose();
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void Runs_what_is_missing_and_reports_everything()
+    {
+        var experiment = Tiny(["none", "full"]);
+        var first = Run(experiment, only: ["none"]);
+        Assert.Equal(["none"], first.Presets);
+
+        var said = new StringWriter();
+        var second = Run(experiment, output: said);
+
+        Assert.Contains("none, seed 0: finished before", said.ToString(), StringComparison.Ordinal);
+        Assert.Equal(["none", "full"], second.Presets);
+        Assert.All(second.Runs, r => Assert.True(r.Finished));
+        Assert.All(second.Runs, r => Assert.Contains("fid_fashion_20", r.Final.Keys));
+        Assert.All(second.Runs, r => Assert.Contains("alignment_held_out_fashion_16", r.Final.Keys));
+        Assert.All(new[] { "report.html", "ablation.json", "table.md", "table.csv", "samples-seed-0.png" }, name => Assert.True(File.Exists(Path.Combine(Output, name)), name));
+
+        using var store = SqliteStore.Open(Uri, readOnly: true);
+        var parent = File.ReadAllText(Path.Combine(Output, "mlflow-run")).Trim();
+        Assert.Equal(RunStatus.Finished, store.GetRun(parent).Info.Status);
+        Assert.Contains("report.html", store.Artifacts(parent));
+        var children = store.SearchRuns(new RunQuery { ParentRunId = parent });
+        Assert.Equal(second.Runs.Select(r => r.RunId).Order(), children.Select(c => c.Info.RunId).Order());
+        Assert.All(children, c => Assert.Equal(2, store.MetricHistory(c.Info.RunId, "eval/fid_fashion_20").Count));
+    }
+
+    [Fact]
+    public void A_failing_preset_does_not_stop_the_others()
+    {
+        var experiment = Tiny(["late", "full"]);
+        Directory.CreateDirectory(Path.Combine(Output, "late-seed0"));
+        File.WriteAllText(Path.Combine(Output, "late-seed0", "experiment.yaml"), "name: x\n");
+        File.WriteAllText(Path.Combine(Output, "late-seed0", "checkpoint.safetensors"), "no checkpoint");
+
+        var result = Run(experiment);
+
+        Assert.Equal(["FAILED", "FINISHED"], result.Runs.Select(r => r.Status));
+        Assert.Contains("checkpoint.safetensors", result.Runs[0].Error, StringComparison.Ordinal);
+        Assert.Contains("failed", ResultTable.Of(result).Markdown(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Another_experiment_in_the_same_folder_is_refused()
+    {
+        Run(Tiny(["none"]));
+
+        var error = Assert.Throws<UserException>(() => Run(Tiny(["none"]) with { Seed = 7 }));
+
+        Assert.Contains("another seed (0, now 7)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_stopped_ablation_goes_on_where_it_was()
+    {
+        var experiment = Tiny(["full"]);
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        Assert.Throws<OperationCanceledException>(() => Run(experiment, stop: stop.Token));
+        using (var store = SqliteStore.Open(Uri, readOnly: true))
+            Assert.Equal(RunStatus.Killed, store.GetRun(File.ReadAllText(Path.Combine(Output, "full-seed0", "mlflow-run")).Trim()).Info.Status);
+
+        var result = Run(experiment);
+
+        Assert.True(Assert.Single(result.Runs).Finished);
+    }
+
+    private string Output => Path.Combine(folder.FullName, "out");
+
+    private string Uri => $"sqlite:///{Path.Combine(folder.FullName, "mlflow.db")}";
+
+    private Experiment Tiny(string[] presets)
+    {
+        var tiny = TrainerTests.Tiny();
+        return tiny with
+        {
+            Data = tiny.Data with { Folder = files.Folder },
+            Evaluation = tiny.Evaluation with { Every = 4 },
+            Ablation = new AblationConfig { Presets = presets },
+        };
+    }
+
+    private AblationResult Run(Experiment experiment, string[]? only = null, TextWriter? output = null, CancellationToken stop = default)
+    {
+        using var store = SqliteStore.Open(Uri);
+        using var bench = new Workbench(experiment, store);
+        return new AblationRunner(experiment, bench, Output, "./lab ablate", output ?? TextWriter.Null).Run(only ?? [], stop);
+    }
+}
