@@ -1,4 +1,5 @@
 using JepaT.Lab;
+using JepaT.Model;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -74,7 +75,7 @@ public sealed class AblationRunnerTests : IDisposable
         var experiment = Tiny(["full"]);
         using var stop = new CancellationTokenSource();
         stop.Cancel();
-        Assert.Throws<OperationCanceledException>(() => Run(experiment, stop: stop.Token));
+        Assert.Throws<OperationCanceledException>(() => Run(experiment, stop: stop));
         using (var store = SqliteStore.Open(Uri, readOnly: true))
             Assert.Equal(RunStatus.Killed, store.GetRun(File.ReadAllText(Path.Combine(Output, "full-seed0", "mlflow-run")).Trim()).Info.Status);
 
@@ -98,10 +99,10 @@ public sealed class AblationRunnerTests : IDisposable
         };
     }
 
-    private AblationResult Run(Experiment experiment, string[]? only = null, TextWriter? output = null, CancellationToken stop = default)
+    private AblationResult Run(Experiment experiment, string[]? only = null, TextWriter? output = null, CancellationTokenSource? stop = null)
     {
         using var store = SqliteStore.Open(Uri);
         using var bench = new Workbench(experiment, store);
-        return new AblationRunner(experiment, bench, Output, "./lab ablate", output ?? TextWriter.Null).Run(only ?? [], stop);
+        return new AblationRunner(experiment, bench, Output, "./lab ablate", output ?? TextWriter.Null).Run(only ?? [], stop?.Token ?? TestContext.Current.CancellationToken);
     }
 }

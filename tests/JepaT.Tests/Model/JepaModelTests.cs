@@ -1,4 +1,5 @@
 using JepaT.Model;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -7,8 +8,21 @@ public sealed class JepaModelTests : IDisposable
 {
     internal static readonly ModelConfig Small = new()
     {
-        ImageSize = 8, Channels = 3, PatchSize = 2, Dim = 32, EncoderDepth = 2, PredictorDepth = 2, Heads = 2, BufferTokens = 3, CrossHeads = 4,
-        HeadWidth = 32, HeadDepth = 2, NoiseCopies = 2, TextDim = 16, AttentionDropout = 0, ProjectionDropout = 0,
+        ImageSize = 8,
+        Channels = 3,
+        PatchSize = 2,
+        Dim = 32,
+        EncoderDepth = 2,
+        PredictorDepth = 2,
+        Heads = 2,
+        BufferTokens = 3,
+        CrossHeads = 4,
+        HeadWidth = 32,
+        HeadDepth = 2,
+        NoiseCopies = 2,
+        TextDim = 16,
+        AttentionDropout = 0,
+        ProjectionDropout = 0,
     };
 
     private readonly DisposeScope scope = NewDisposeScope();

@@ -1,4 +1,5 @@
 using JepaT.Model;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;

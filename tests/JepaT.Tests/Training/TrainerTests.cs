@@ -77,7 +77,8 @@ public sealed class TrainerTests : IDisposable
     public void Four_pictures_are_learned_by_heart()
     {
         var experiment = Tiny() with { Training = Tiny().Training with { Steps = 60, BatchSize = 4, LearningRate = 5e-3, WarmupSteps = 5, LabelDrop = 0, LogEvery = 1 } };
-        using var four = FashionMnist.Load(FashionMnist.Tinted, "train", CPU, files.Folder);
+        using var fourFiles = new TinyFashion(train: 4);
+        using var four = FashionMnist.Load(FashionMnist.Tinted, "train", CPU, fourFiles.Folder);
         List<double> losses = [];
         using var trainer = new Trainer(experiment, four, text, Folder("overfit"));
 
@@ -164,8 +165,18 @@ public sealed class TrainerTests : IDisposable
         Threads = 1,
         Model = new ModelConfig
         {
-            PatchSize = 7, Dim = 32, EncoderDepth = 1, PredictorDepth = 1, Heads = 2, BufferTokens = 2, CrossHeads = 4, HeadWidth = 32, HeadDepth = 1,
-            NoiseCopies = 2, AttentionDropout = 0, ProjectionDropout = 0,
+            PatchSize = 7,
+            Dim = 32,
+            EncoderDepth = 1,
+            PredictorDepth = 1,
+            Heads = 2,
+            BufferTokens = 2,
+            CrossHeads = 4,
+            HeadWidth = 32,
+            HeadDepth = 1,
+            NoiseCopies = 2,
+            AttentionDropout = 0,
+            ProjectionDropout = 0,
         },
         Training = new TrainingConfig { Steps = 8, BatchSize = 8, WarmupSteps = 2, LogEvery = 1, CheckpointEvery = 100 },
         Sampling = new SamplingConfig { Iterations = 2, OdeSteps = 2, Guidance = 2 },
