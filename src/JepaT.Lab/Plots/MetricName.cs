@@ -55,7 +55,7 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         if (name.EndsWith("_std", StringComparison.Ordinal)) return null;       // a spread within one run, not over the seeds
         if (Alignment().Match(name) is { Success: true } alignment)
         {
-            var (pairs, part, network) = (alignment.Groups[1].Value.Replace('_', '-'), alignment.Groups[2].Value, alignment.Groups[3].Value);
+            var (pairs, part, network) = (alignment.Groups[2].Value.Replace('_', '-'), alignment.Groups[1].Value, alignment.Groups[3].Value);
             var of = network.Length > 0 ? $" ({network}, {alignment.Groups[4].Value})" : "";
             return part.Length > 0 ? new(key, "alignment-part", $"Alignment {pairs}, {part} only{of}", Better.Higher)
                 : new(key, "alignment", $"Alignment {pairs}{of}", Better.Higher);
@@ -96,7 +96,7 @@ public sealed partial record MetricName(string Key, string Family, string Headin
 
     private static string Digits(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex("^alignment_(seen|held_out)(?:_(item|colour))?(?:_(.+)_([0-9]+k?))?$")]
+    [GeneratedRegex("^(?:(item|colour)_)?alignment_(seen|held_out)(?:_(.+)_([0-9]+k?))?$")]
     private static partial Regex Alignment();
 
     [GeneratedRegex("^[a-z]+_(.+)_([0-9]+k?)$")]
