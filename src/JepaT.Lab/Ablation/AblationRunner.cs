@@ -97,7 +97,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         var table = ResultTable.Of(result);
         var (columns, rows) = table.MlflowTable();
         log.Table("ablation_table", columns, rows);
-        log.Note($"{table.Markdown()}\n\n{ResultTable.Note}");
+        log.Note(table.Markdown());
         foreach (var group in result.Runs.Where(r => r.Finished).GroupBy(r => r.Preset))
             foreach (var metric in group.SelectMany(r => r.Final.Keys).Distinct().Where(IsHeadline))
                 log.Metric($"{metric}/{group.Key}", group.Where(r => r.Final.ContainsKey(metric)).Average(r => r.Final[metric]), 0);
