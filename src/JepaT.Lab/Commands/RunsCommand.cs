@@ -9,6 +9,7 @@ namespace JepaT.Lab;
 [Description("List the runs of a results folder, newest first, and how to open them in MLflow")]
 public sealed class RunsCommand : Command<RunsCommand.Settings>
 {
+    /// <summary>What the command line says.</summary>
     public sealed class Settings : CommandSettings
     {
         [CommandOption("--uri <URI>")]

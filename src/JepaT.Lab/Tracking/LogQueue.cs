@@ -18,8 +18,8 @@ internal sealed record WorkEntry(Action Do) : LogEntry;
 /// </summary>
 internal sealed class LogQueue
 {
-    // A killed process may lose what waits and what is being written: half a second of waiting leaves room for the writing.
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.5);
+    // A killed process may lose what waits and what is being written, a second's worth in all: this leaves room for the writing.
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.3);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.2), LongestPause = TimeSpan.FromSeconds(5);
 
     private readonly ITrackingStore store;

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace JepaT.Lab;
 
 /// <summary>
-/// Logs one run. Calls only queue; a thread of its own writes batches twice a second, so the training loop never waits and a
+/// Logs one run. Calls only queue; a thread of its own writes batches several times a second, so the training loop never waits and a
 /// killed process loses at most its last second. While the store cannot be reached for a time (locked by another program) the values stay
 /// in memory and are tried again. Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
 /// </summary>
@@ -146,9 +146,9 @@ public sealed partial class RunLogger : IDisposable
         lock (gate)
         {
             if (finished) return;
+            finished = true;
         }
         system?.Dispose();
-        finished = true;
         var end = Now();
         queue.Close(new WorkEntry(() => store.UpdateRun(RunId, status, end)), patience ?? DefaultPatience);
     }

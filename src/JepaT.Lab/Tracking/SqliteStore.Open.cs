@@ -31,10 +31,16 @@ public sealed partial class SqliteStore
             // SQLite's own waiting looks more often than the library's fixed pauses do.
             return Execute($"PRAGMA busy_timeout = {(long)patience.TotalMilliseconds}");
         });
-        // Taking the write lock once tells now, not after the first hour, whether the file can be written. Two programs that
-        // make one file at the same time are kept apart by it too.
-        if (!readOnly) Write(() => { if (Tables().Count == 0) Create(); });
-        Guard(() => { Judge(); return 0; });
+        if (readOnly) Guard(() => { Judge(); return 0; });
+        else
+            // One write tells now, not after the first hour, whether the file can be written (SQLite grants the write lock of a
+            // read-only file too). Two programs that make one file at the same time are kept apart by the transaction.
+            Write(() =>
+            {
+                if (Tables().Count == 0) Create();
+                Judge();
+                Execute("UPDATE experiments SET name = name WHERE experiment_id = (SELECT MIN(experiment_id) FROM experiments)");
+            });
     }
 
     private void Create()

@@ -113,8 +113,8 @@ public sealed class SqliteStoreErrorTests : IDisposable
         File.SetAttributes(folder.File, FileAttributes.ReadOnly);
 
         Refused("read-only", () => folder.Open());
-        using var store = SqliteStore.Open(folder.Uri, readOnly: true);
-        Assert.Single(store.Experiments());
+        using (var store = SqliteStore.Open(folder.Uri, readOnly: true)) Assert.Single(store.Experiments());
+        File.SetAttributes(folder.File, FileAttributes.Normal);
     }
 
     [Fact]
