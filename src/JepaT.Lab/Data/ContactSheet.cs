@@ -7,9 +7,6 @@ internal static class ContactSheet
 {
     private const int Zoom = 3, Gap = 20, Line = 18, TextSize = 10;
 
-    /// <summary>Whether the machine has a font to write captions with.</summary>
-    public static bool HasFonts => SKFontManager.Default.FontFamilyCount > 0;
-
     /// <summary>
     /// Writes a PNG: of each pair the first picture of the split; a pair held out, or one that a small set lacks, is an empty
     /// cell that says so. Plain data show the first eight pictures of each item.
@@ -22,7 +19,7 @@ internal static class ContactSheet
         var picture = data.ImageSize * Zoom;
         var (width, height) = (picture + Gap, picture + Line + Gap);
         using var surface = SKSurface.Create(new SKImageInfo(columns * width + Gap, rows * height + Gap));
-        using var ink = new SKPaint { Color = SKColors.Black, IsAntialias = true, TextSize = TextSize, TextAlign = SKTextAlign.Center };
+        using var ink = new SKPaint { Color = SKColors.Black, IsAntialias = true, Typeface = ImageGrid.Font, TextSize = TextSize, TextAlign = SKTextAlign.Center };
         using var frame = new SKPaint { Color = SKColors.Silver, IsStroke = true };
         surface.Canvas.Clear(SKColors.White);
         for (var row = 0; row < rows; row++)
