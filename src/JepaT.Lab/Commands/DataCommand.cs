@@ -67,7 +67,7 @@ internal sealed class DataCommand : Command<DataCommand.Settings>
             using var data = fashion.Dataset(settings.Name, settings.Split, CPU, settings.TintSeed);
             ContactSheet.Save(data, path);
             output.WriteLine();
-            output.WriteLine($"preview: {Path.GetFullPath(path)}" + (ContactSheet.HasFonts ? "" : " (no font is installed here: without captions)"));
+            output.WriteLine($"preview: {Path.GetFullPath(path)}");
         }
         return 0;
     }

@@ -82,11 +82,13 @@ internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Sett
             var speed = 2 * test.Count / clock.Elapsed.TotalSeconds;
             if (accuracy.GreyItem < LowestAccuracy || accuracy.TintedItem < LowestAccuracy)
                 throw new UserException(string.Create(CultureInfo.InvariantCulture,
-                    $"{path}: not written, item accuracy {accuracy.GreyItem:0.0 %} grey, {accuracy.TintedItem:0.0 %} tinted is below {LowestAccuracy:0 %}; raise --epochs"));
-            File.WriteAllText(Path.ChangeExtension(path, ".md"), EvaluatorCard.Text(network, accuracy, options, train, test, TimeProvider.System, took, speed));
+                    $"{path}: not written, item accuracy {accuracy.GreyItem:0.0 %} grey, {accuracy.TintedItem:0.0 %} tinted ")
+                    + $"is below {LowestAccuracy:0 %}; raise --epochs");
+            var card = EvaluatorCard.Text(network, accuracy, options, train, test, TimeProvider.System, took, speed);
+            File.WriteAllText(Path.ChangeExtension(path, ".md"), card);
             File.Move(part, path, overwrite: true);
             AnsiConsole.Console.Profile.Out.Writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{path}: item {accuracy.GreyItem:0.00 %} grey, {accuracy.TintedItem:0.00 %} tinted; colour {accuracy.Colour:0.00 %}; sha256 {network.Hash}"));
+                $"{path}: item {accuracy.GreyItem:0.00 %} grey, {accuracy.TintedItem:0.00 %} tinted; colour {accuracy.Colour:0.00 %}"));
         }
         finally
         {

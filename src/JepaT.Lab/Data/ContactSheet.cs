@@ -5,10 +5,7 @@ namespace JepaT.Lab;
 /// <summary>A picture of a data set to look at: one row an item, one column a colour, each cell with its caption.</summary>
 internal static class ContactSheet
 {
-    private const int Zoom = 3, Gap = 20, Line = 18, TextSize = 10;
-
-    /// <summary>Whether the machine has a font to write captions with.</summary>
-    public static bool HasFonts => SKFontManager.Default.FontFamilyCount > 0;
+    private const int Zoom = 3, Gap = 26, Line = 18, TextSize = 10;
 
     /// <summary>
     /// Writes a PNG: of each pair the first picture of the split; a pair held out, or one that a small set lacks, is an empty
@@ -23,6 +20,7 @@ internal static class ContactSheet
         var (width, height) = (picture + Gap, picture + Line + Gap);
         using var surface = SKSurface.Create(new SKImageInfo(columns * width + Gap, rows * height + Gap));
         using var ink = new SKPaint { Color = SKColors.Black, IsAntialias = true, TextSize = TextSize, TextAlign = SKTextAlign.Center };
+        ink.Typeface = ImageGrid.Font;
         using var frame = new SKPaint { Color = SKColors.Silver, IsStroke = true };
         surface.Canvas.Clear(SKColors.White);
         for (var row = 0; row < rows; row++)

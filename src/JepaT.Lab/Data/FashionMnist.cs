@@ -47,7 +47,8 @@ public sealed class FashionMnist
         }
         for (var i = 0; i < files.Length; i += 2)
             if (files[i].Count != files[i + 1].Count)
-                throw new UserException($"{files[i].Path}: {files[i].Count} pictures, but {files[i + 1].Path} has {files[i + 1].Count} labels; both must come from one set");
+                throw new UserException(
+                    $"{files[i].Path}: {files[i].Count} pictures, but {files[i + 1].Path} has {files[i + 1].Count} labels; both must come from one set");
         if (files[0].Sha256 == files[2].Sha256)
             throw new UserException($"{files[2].Path}: the same pictures as {files[0].Path}; the test pictures must be others");
         return new(place, origin, files);
@@ -85,6 +86,7 @@ public sealed class FashionMnist
         var other = FashionMnistFiles.All.FirstOrDefault(f => f.Content == file.Sha256);
         if (other is not null) throw new UserException($"{file.Path}: swapped, it holds the {other.Split} {other.What}; {mend}");
         if (origin != DataOrigin.Given || file.Count == official.Count)
-            throw new UserException($"{file.Path}: not Fashion-MNIST (SHA-256 of the content {file.Sha256[..8]}…, wanted {official.Content[..8]}…); {mend}");
+            throw new UserException(
+                $"{file.Path}: not Fashion-MNIST (SHA-256 of the content {file.Sha256[..8]}…, wanted {official.Content[..8]}…); {mend}");
     }
 }

@@ -125,7 +125,8 @@ public sealed class FashionMnistFiles
             string sha;
             using (var stream = File.OpenRead(part)) sha = Convert.ToHexStringLower(SHA256.HashData(stream));
             if (sha != file.Gzip)
-                throw new UserException($"{url}: what came is not the official file (SHA-256 {sha[..8]}…, wanted {file.Gzip[..8]}…); try again, {otherWays}");
+                throw new UserException(
+                    $"{url}: what came is not the official file (SHA-256 {sha[..8]}…, wanted {file.Gzip[..8]}…); try again, {otherWays}");
             File.Move(part, target, overwrite: true);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
@@ -135,7 +136,8 @@ public sealed class FashionMnistFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"{target}: the download cannot be saved ({e.Message}); set XDG_CACHE_HOME to a folder with room, {otherWays}", e);
+            throw new UserException(
+                $"{target}: the download cannot be saved ({e.Message}); set XDG_CACHE_HOME to a folder with room, {otherWays}", e);
         }
         finally
         {

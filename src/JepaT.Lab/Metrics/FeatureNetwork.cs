@@ -66,7 +66,8 @@ public sealed class FeatureNetwork : IDisposable
             foreach (var (name, shape) in Shapes())
             {
                 if (!weights.TryGetValue(name, out var w)) throw Wrong($"tensor {name} is missing");
-                if (!w.shape.SequenceEqual(shape)) throw Wrong($"tensor {name} is ({string.Join(", ", w.shape)}), wanted ({string.Join(", ", shape)})");
+                if (!w.shape.SequenceEqual(shape))
+                    throw Wrong($"tensor {name} is ({string.Join(", ", w.shape)}), wanted ({string.Join(", ", shape)})");
                 if (w.dtype != ScalarType.Float32) throw Wrong($"tensor {name} is {w.dtype}, wanted Float32");
             }
             var unknown = weights.Keys.Except(Shapes().Select(s => s.Name)).FirstOrDefault();
@@ -79,7 +80,8 @@ public sealed class FeatureNetwork : IDisposable
             foreach (var w in weights.Values) w.Dispose();
         }
 
-        UserException Wrong(string why) => new($"{path}: {why}; it is no file of ./lab train-evaluator of this version: train one, or leave the path out");
+        UserException Wrong(string why) => new(
+            $"{path}: {why}; it is no file of ./lab train-evaluator of this version: train one, or leave the path out");
     }
 
     /// <summary>

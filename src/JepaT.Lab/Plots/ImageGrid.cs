@@ -14,7 +14,9 @@ public static class ImageGrid
 
     private const int Margin = 8;
     private const float FontSize = 14;
-    private static readonly SKTypeface Font = LoadFont();
+
+    /// <summary>The font of all captions in pictures, which comes with the program.</summary>
+    internal static readonly SKTypeface Font = LoadFont();
 
     /// <summary>Draws images from left to right and from top to bottom.</summary>
     /// <param name="images">(N, C, H, W), C = 1 or 3: floating in [-1, 1] (values outside are clipped, NaN is magenta) or uint8.</param>

@@ -30,7 +30,7 @@ public sealed class DataCommandTests : IDisposable
         using var scope = TorchSharp.torch.NewDisposeScope();
         var redShirts = Enumerable.Range(0, 400).First(i => train.Items[i].item<long>() == 0 && train.Colours[i].item<long>() == 0);
         var red = train.Images(TorchSharp.torch.tensor(new[] { (long)redShirts }))[0, 0, 0, 0].item<float>();
-        Assert.Equal((red + 1) * 127.5, sheet.GetPixel(21, 21).Red, 1.0);       // the first cell starts at (20, 20), enlarged three times
+        Assert.Equal((red + 1) * 127.5, sheet.GetPixel(27, 27).Red, 1.0);       // the first cell starts at (26, 26), enlarged three times
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using JepaT.Lab;
 using JepaT.Model;
@@ -24,7 +25,7 @@ public sealed class FeatureNetworkTests : IDisposable
         Assert.Contains(network.Hash, card, StringComparison.Ordinal);
         Assert.InRange(new FileInfo(FeatureNetwork.ShippedPath).Length, 1, 2_000_000);
         foreach (var what in new[] { "item accuracy, grey", "item accuracy, tinted", "colour accuracy" })
-            Assert.True(double.Parse(Regex.Match(card, $@"{what}[^|]*\| ([0-9.]+)").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) >= 0.9);
+            Assert.InRange(double.Parse(Regex.Match(card, $@"{what}[^|]*\| ([0-9.]+)").Groups[1].Value, CultureInfo.InvariantCulture), 0.9, 1);
     }
 
     [Fact]
