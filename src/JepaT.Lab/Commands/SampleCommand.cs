@@ -41,13 +41,14 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
     {
         if (settings.Prompts.Length == 0) throw new UserException("say what to draw, e.g. ./lab sample --prompt \"a red sneaker\"");
         if (settings.Count < 1) throw new UserException($"--count is {settings.Count}; it must be at least 1");
+        using var scope = NewDisposeScope();
+        var prompts = new HashedText().Encode(settings.Prompts);        // a bad prompt is named before anything is loaded
         var checkpoint = Checkpoints.Find(settings.Run);
         var (model, saved) = Checkpoint.LoadEma(checkpoint, Workbench.DeviceOf);
         using var owned = model;
         var experiment = ExperimentFile.Parse(ExperimentFile.ToYaml(saved), checkpoint, settings.Overrides);
         if (experiment.ResolvedModel != saved.ResolvedModel) throw new UserException("--set: a trained model keeps its sizes; only sampling.* may change");
-        using var scope = NewDisposeScope();
-        var features = new HashedText().Encode(settings.Prompts).repeat_interleave(settings.Count, 0).to(Workbench.DeviceOf(experiment));
+        var features = prompts.repeat_interleave(settings.Count, 0).to(Workbench.DeviceOf(experiment));
         var seeds = settings.Prompts.SelectMany(_ => Enumerable.Range(settings.Seed, settings.Count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
         using var progress = new Progress("sampling", settings.Prompts.Length * settings.Count, "pictures");
         progress.Report(0);
