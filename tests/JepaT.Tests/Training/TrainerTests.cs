@@ -74,9 +74,26 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Memory_is_flat_over_a_thousand_steps()
+    {
+        var experiment = Tiny() with { Training = Tiny().Training with { Steps = 1000, LogEvery = 100, CheckpointEvery = 1000 } };
+        using var trainer = new Trainer(experiment, data, text, Folder("memory"));
+        Dictionary<long, long> resident = [];
+
+        trainer.Run(new Quiet { OnLog = step => resident[step] = Environment.WorkingSet }, CancellationToken.None);
+
+        Assert.True(resident[1000] <= 1.05 * resident[100], $"{resident[100] / 1e6:0} MB after 100 steps, {resident[1000] / 1e6:0} MB after 1,000");
+    }
+
+    [Fact]
     public void Four_pictures_are_learned_by_heart()
     {
-        var experiment = Tiny() with { Training = Tiny().Training with { Steps = 60, BatchSize = 4, LearningRate = 5e-3, WarmupSteps = 5, LabelDrop = 0, LogEvery = 1 } };
+        // Noise pictures: nothing but memory can bring the loss down.
+        var experiment = Tiny() with
+        {
+            Model = Tiny().Model with { Dim = 128, HeadWidth = 128, HeadDepth = 2, NoiseCopies = 4 },
+            Training = Tiny().Training with { Steps = 250, BatchSize = 4, LearningRate = 5e-3, WarmupSteps = 5, LabelDrop = 0, LogEvery = 1 },
+        };
         using var fourFiles = new TinyFashion(train: 4);
         using var four = FashionMnist.Load(FashionMnist.Tinted, "train", CPU, fourFiles.Folder);
         List<double> losses = [];
@@ -84,7 +101,7 @@ public sealed class TrainerTests : IDisposable
 
         trainer.Run(new Quiet { OnValues = v => losses.Add(v.Flow) }, CancellationToken.None);
 
-        Assert.True(losses[^10..].Average() < 0.6 * losses[..3].Average(), $"{losses[..3].Average():g3} -> {losses[^10..].Average():g3}");
+        Assert.True(losses[^10..].Average() < 0.5 * losses[..3].Average(), $"{losses[..3].Average():g3} -> {losses[^10..].Average():g3}");
     }
 
     [Fact]
