@@ -9,18 +9,19 @@ namespace JepaT.Lab;
 /// </summary>
 internal static partial class Allocator
 {
-    private const int TrimThreshold = -1, TopPad = -2, MmapThreshold = -3;       // M_… of malloc.h
-    private const int Keep = 1 << 30, Step = 64 << 20;
+    private const int TrimThreshold = -1, TopPad = -2, MmapMax = -4;             // M_… of malloc.h
+    private const int Step = 64 << 20;
 
     /// <summary>
-    /// Lets malloc keep up to 1 GiB of freed memory and grow in steps of 64 MiB. Call it before the first tensor; without effect
-    /// where there is no glibc (Windows, macOS, musl).
+    /// Lets malloc keep all freed memory, grow in steps of 64 MiB, and make no mappings of their own for large blocks (a threshold
+    /// would not do: glibc takes none above 32 MiB). The process stays at its peak size, which a training loop reaches in every step
+    /// anyway. Call it before the first tensor; without effect where there is no glibc (Windows, macOS, musl).
     /// </summary>
     public static void KeepFreedMemory()
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)) return;
-        if (Mallopt(MmapThreshold, Keep) == 0) _ = Mallopt(MmapThreshold, 32 << 20);       // the highest that older versions take
-        _ = Mallopt(TrimThreshold, Keep);
+        _ = Mallopt(MmapMax, 0);
+        _ = Mallopt(TrimThreshold, int.MaxValue);
         _ = Mallopt(TopPad, Step);
     }
 
