@@ -105,7 +105,7 @@ def main():
             median = statistics.median(t)
             print(json.dumps(dict(common, what=what, batch=batch, images_per_s=round(batch / median, 4), median_s=round(median, 4),
                                   min_s=round(min(t), 4), max_s=round(max(t), 4), times_s=[round(s, 4) for s in t],
-                                  peak_mib=peak_mib(), load=round(os.getloadavg()[0], 2), **more)), flush=True)
+                                  peak_mib=peak_mib(), cpu_s=round(time.process_time(), 2), load=round(os.getloadavg()[0], 2), **more)), flush=True)
 
         if "train" in a.what:
             B = a.batch or spec["batch"]

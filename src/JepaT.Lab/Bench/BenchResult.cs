@@ -11,6 +11,7 @@ namespace JepaT.Lab;
 /// <param name="Times">Seconds of each repetition, after one for warming up.</param>
 /// <param name="PeakMib">Largest resident size of the process; null where the system does not tell.</param>
 /// <param name="Parameters">Parameters of the model: equal in all flavours, or the work is not the same.</param>
+/// <param name="Cpu">Processor seconds of the whole process, start and warm-up included; tells how busy others kept the machine.</param>
 /// <param name="Torch">Version of torch or TorchSharp.</param>
 internal sealed record BenchResult(
     [property: JsonPropertyName("what")] string What,
@@ -19,6 +20,7 @@ internal sealed record BenchResult(
     [property: JsonPropertyName("times_s")] IReadOnlyList<double> Times,
     [property: JsonPropertyName("peak_mib")] double? PeakMib,
     [property: JsonPropertyName("parameters")] long Parameters,
+    [property: JsonPropertyName("cpu_s")] double Cpu,
     [property: JsonPropertyName("torch")] string Torch)
 {
     /// <summary>The result as one line of JSON.</summary>

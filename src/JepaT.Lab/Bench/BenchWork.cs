@@ -44,7 +44,7 @@ internal sealed class BenchWork : IDisposable
             work();
             times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
-        return new(what, BenchFlavours.Ours, batch, times, PeakMib(), Parameters, "TorchSharp " + typeof(torch).Assembly.GetName().Version?.ToString(3));
+        return new(what, BenchFlavours.Ours, batch, times, PeakMib(), Parameters, Environment.CpuUsage.TotalTime.TotalSeconds, "TorchSharp " + typeof(torch).Assembly.GetName().Version?.ToString(3));
     }
 
     private void Train()

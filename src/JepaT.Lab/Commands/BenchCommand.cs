@@ -8,6 +8,7 @@ namespace JepaT.Lab;
 [Description("Measure training and sampling speed and peak memory, beside PyTorch where it is found.")]
 internal sealed class BenchCommand : Command<BenchCommand.Settings>
 {
+    private const double Quiet = 0.1;                   // share of the processors that others may take
     private static readonly string[] Kinds = ["train", "sample"];
 
     /// <summary>Options of the command.</summary>
@@ -70,8 +71,11 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         var (flavours, peer) = Flavours(settings);
         foreach (var size in sizes)
         {
-            var results = Measure(size, kinds, flavours, peer, settings, threads, cancellationToken);
-            Print(size, results, threads, peer);
+            var (results, others) = Measure(size, kinds, flavours, peer, settings, threads, cancellationToken);
+            Print(size, results, threads);
+            if (others > Quiet)
+                AnsiConsole.Console.Profile.Out.Writer.WriteLine(FormattableString.Invariant(
+                    $"Other programs took up to {others:0%} of the processors meanwhile: speeds are too low, ratios unsure. Run it again on a quiet machine."));
         }
         return 0;
     }
@@ -99,22 +103,27 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         return ([BenchFlavours.Ours], null);
     }
 
-    private static List<BenchResult> Measure(
+    /// <summary>All results, and the largest share of the processors that other programs took during one of them.</summary>
+    private static (List<BenchResult> Results, double Others) Measure(
         string size, string[] kinds, string[] flavours, BenchPeer? peer, Settings settings, int threads, CancellationToken cancellation)
     {
         var jobs = (from round in Enumerable.Range(0, settings.Rounds) from what in kinds from flavour in flavours select (what, flavour)).ToList();
         List<BenchResult> results = [];
+        var others = 0.0;
         using var progress = new Progress($"bench {size}", jobs.Count, "measurements");
         foreach (var (what, flavour) in jobs)
         {
             cancellation.ThrowIfCancellationRequested();
             progress.Report(results.Count, $"{flavour}, {what}");
-            results.Add(flavour == BenchFlavours.Ours
+            var before = ProcessorLoad.Now();
+            var result = flavour == BenchFlavours.Ours
                 ? Ours(size, what, settings.Repeats, threads)
-                : peer!.Measure(size, flavour, what, settings.Repeats, threads));
+                : peer!.Measure(size, flavour, what, settings.Repeats, threads);
+            results.Add(result);
+            others = Math.Max(others, before.OthersSince(result.Cpu));
         }
         progress.Report(results.Count);
-        return results;
+        return (results, others);
     }
 
     /// <summary>This program again, so that its peak memory is that of the work alone.</summary>
@@ -129,14 +138,14 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
             ?? throw new UserException($"our own measurement ({size}, {what}) ended with code {code}: {BenchPeer.LastLine(error)}");
     }
 
-    private static void Print(string size, List<BenchResult> results, int threads, BenchPeer? peer)
+    private static void Print(string size, List<BenchResult> results, int threads)
     {
         var parameters = results.Select(r => r.Parameters).Distinct().ToList();
         if (parameters.Count > 1)
             throw new UserException($"bench {size}: the models differ ({string.Join(" and ", parameters)} parameters), so their speeds do not compare");
         var torches = results.Select(r => r.Torch).Distinct();
         AnsiConsole.Console.Profile.Out.Writer.WriteLine(
-            FormattableString.Invariant($"{size}: {parameters[0] / 1e6:0.0} M parameters, {threads} threads, {string.Join(", ", torches)}"));
+            FormattableString.Invariant($"{size}: {parameters[0] / 1e6:0.0} M parameters, {threads} thread{(threads == 1 ? "" : "s")}, {string.Join(", ", torches)}"));
         var rows = BenchRow.Of(results);
         var table = new Table().MarkdownBorder();
         foreach (var column in new[] { "work", "flavour" }) table.AddColumn(column);

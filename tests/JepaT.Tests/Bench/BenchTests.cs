@@ -28,12 +28,23 @@ public sealed class BenchTests : IDisposable
     [Fact]
     public void A_result_comes_back_from_its_line_among_others()
     {
-        var given = new BenchResult("train", "ours", 64, [0.5, 0.25], 123.5, 42, "TorchSharp 1");
+        var given = new BenchResult("train", "ours", 64, [0.5, 0.25], 123.5, 42, 1.5, "TorchSharp 1");
 
         var back = Assert.Single(BenchResult.Parse(["a warning", given.ToJson(), "{\"what\": \"text-encode\", \"times_s\": [1]}"], "train"));
 
         Assert.Equal(given.Times, back.Times);
         Assert.Equal(given with { Times = back.Times }, back);
+    }
+
+    [Theory]
+    [InlineData(6, 0)]                                  // all the work there was is ours
+    [InlineData(2, 0.4)]                                // 4 of 5 s × 2 processors went elsewhere
+    [InlineData(7, 0)]                                  // rounding of the system's counters
+    public void What_others_took_is_the_work_done_less_our_own(double own, double expected)
+    {
+        var (before, after) = (new ProcessorLoad(100, 10, 2), new ProcessorLoad(106, 15, 2));
+
+        Assert.Equal(expected, ProcessorLoad.Others(before, after, own), 1e-12);
     }
 
     [Fact]
@@ -96,7 +107,7 @@ public sealed class BenchTests : IDisposable
         Assert.Equal("bench.py (tiny, original, train) ended with code 1 and no result: MemoryError", error.Message);
     }
 
-    private static BenchResult Result(string flavour, params double[] times) => new("train", flavour, 8, times, null, 1, "");
+    private static BenchResult Result(string flavour, params double[] times) => new("train", flavour, 8, times, null, 1, 0, "");
 
     private string Script(string body)
     {
