@@ -60,6 +60,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         if (parent.RunId is { } id) return RunLogger.Resume(bench.Store, id);
         var log = RunLogger.Start(bench.Store, experiment.Name, "ablation");
         parent.SetRunId(log.RunId);
+        log.Params(ExperimentFile.SettingsOf(experiment).Where(s => s.Key is not ("fusion" or "seed")));        // these two vary below
         log.Tag("jepat.folder", Path.GetFullPath(folder));
         log.Artifact(parent.Experiment);
         return log;

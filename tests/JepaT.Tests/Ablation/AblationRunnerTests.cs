@@ -39,6 +39,7 @@ public sealed class AblationRunnerTests : IDisposable
         var parent = File.ReadAllText(Path.Combine(Output, "mlflow-run")).Trim();
         Assert.Equal(RunStatus.Finished, store.GetRun(parent).Info.Status);
         Assert.Contains("report.html", store.Artifacts(parent));
+        Assert.Equal("8", store.GetRun(parent).Params["training.steps"]);
         var children = store.SearchRuns(new RunQuery { ParentRunId = parent });
         Assert.Equal(second.Runs.Select(r => r.RunId).Order(), children.Select(c => c.Info.RunId).Order());
         Assert.All(children, c => Assert.Equal(2, store.MetricHistory(c.Info.RunId, "eval/fid_fashion_20").Count));
