@@ -60,14 +60,7 @@ public sealed class FashionMnistFiles
     /// <summary>
     /// <c>jepat/fashion-mnist</c> below <c>XDG_CACHE_HOME</c>, <c>~/.cache</c> or, on Windows, the local application data.
     /// </summary>
-    public static string CacheFolder()
-    {
-        var xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        var root = Path.IsPathFullyQualified(xdg ?? "") ? xdg!                  // the standard says: a relative one is to be ignored
-            : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(root, "jepat", "fashion-mnist");
-    }
+    public static string CacheFolder() => JepaT.Lab.CacheFolder.Of("fashion-mnist");
 
     /// <summary>The folder that holds the four files; downloads what is missing unless a folder is given or Debian's is there.</summary>
     /// <param name="given">The user's folder; null or empty for the usual places.</param>

@@ -78,13 +78,7 @@ public sealed class ReferenceStatistics : IDisposable
     }
 
     /// <summary><c>jepat/statistics</c> below <c>XDG_CACHE_HOME</c>, <c>~/.cache</c> or, on Windows, the local application data.</summary>
-    public static string DefaultCacheFolder()
-    {
-        var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } xdg ? xdg
-            : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(cache, "jepat", "statistics");
-    }
+    public static string DefaultCacheFolder() => CacheFolder.Of("statistics");
 
     /// <summary>Frees statistics and sample.</summary>
     public void Dispose()
