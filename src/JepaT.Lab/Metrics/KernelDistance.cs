@@ -31,7 +31,10 @@ public static class KernelDistance
         var y = b.detach().cpu().to(ScalarType.Float64);
         var each = new double[subsetsA.shape[0]];
         for (var i = 0; i < each.Length; i++)
+        {
+            using var subset = NewDisposeScope();
             each[i] = Mmd(x.index_select(0, subsetsA[i]), y.index_select(0, subsetsB[i]));
+        }
         var (mean, std) = Statistics.MeanAndStd(each);
         return new(mean, std, each);
     }
@@ -59,13 +62,12 @@ public static class KernelDistance
     /// <summary>Unbiased MMD² of x and y, both (m, D) float64.</summary>
     private static double Mmd(Tensor x, Tensor y)
     {
-        using var scope = NewDisposeScope();
         var m = x.shape[0];
         var within = OffDiagonalSum(Kernel(x, x)) + OffDiagonalSum(Kernel(y, y));
         return within / (m * (m - 1.0)) - 2 * Kernel(x, y).mean().item<double>();
     }
 
-    private static Tensor Kernel(Tensor x, Tensor y) => (x.mm(y.t()) / x.shape[1] + 1).pow(3);
+    private static Tensor Kernel(Tensor x, Tensor y) => x.mm(y.t()).div_(x.shape[1]).add_(1).pow_(3);
 
     private static double OffDiagonalSum(Tensor k) => (k.sum() - k.trace()).item<double>();
 }
