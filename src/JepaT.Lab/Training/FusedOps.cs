@@ -42,6 +42,11 @@ internal static class FusedOps
     private static Tensor Run(string name, params object[] arguments)
     {
         using var noGrad = no_grad();
-        return Compiled.Value.invoke<Tensor>(name, arguments);
+        // invoke turns a double into a Scalar of its own and keeps only the native handle, which a garbage collection may free
+        // before the call reads it: ours live until the call is over.
+        var owned = Array.ConvertAll(arguments, a => a is double d ? (object)d.ToScalar() : a);
+        var result = Compiled.Value.invoke<Tensor>(name, owned);
+        foreach (var scalar in owned.OfType<Scalar>()) scalar.Dispose();
+        return result;
     }
 }
