@@ -63,13 +63,17 @@ public static class KernelDistance
     private static double Mmd(Tensor x, Tensor y)
     {
         var m = x.shape[0];
-        var within = OffDiagonalSum(Kernel(x, x)) + OffDiagonalSum(Kernel(y, y));
-        return within / (m * (m - 1.0)) - 2 * Kernel(x, y).mean().item<double>();
+        var within = Sum(x, x, diagonal: false) + Sum(y, y, diagonal: false);
+        return within / (m * (m - 1.0)) - 2 * Sum(x, y, diagonal: true) / (m * m);
     }
 
-    private static Tensor Kernel(Tensor x, Tensor y) => x.mm(y.t()).div_(x.shape[1]).add_(1).pow_(3);
-
-    private static double OffDiagonalSum(Tensor k) => (k.sum() - k.trace()).item<double>();
+    // A scope for each kernel: several at once, freed together, leave holes in malloc's heap that the next subset does not fit into.
+    private static double Sum(Tensor x, Tensor y, bool diagonal)
+    {
+        using var scope = NewDisposeScope();
+        var kernel = x.mm(y.t()).div_(x.shape[1]).add_(1).pow_(3);
+        return (diagonal ? kernel.sum() : kernel.sum() - kernel.trace()).item<double>();
+    }
 }
 
 /// <summary>Mean and population standard deviation over subsets, and the value of each subset.</summary>
