@@ -48,7 +48,7 @@ internal static partial class Cli
         app.Configure(config =>
         {
             config.SetApplicationName("./lab");
-            config.SetApplicationVersion(typeof(Cli).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion);
+            config.SetApplicationVersion(typeof(Cli).Assembly.GetName().Version!.ToString(3));
             config.PropagateExceptions();
             config.UseStrictParsing();
             config.Settings.ShowOptionDefaultValues = false;                    // the descriptions say them, and need the room

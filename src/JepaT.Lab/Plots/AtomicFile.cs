@@ -38,7 +38,8 @@ public static class AtomicFile
     /// <exception cref="UserException">The path is none, a folder, or below something that takes no files.</exception>
     public static void Require(string path)
     {
-        if (path.Length == 0 || Path.GetFileName(path).Length == 0 || Directory.Exists(path)) throw new UserException($"'{path}' is no name of a file; name one to write");
+        if (Path.GetFileName(path).Length == 0 || Directory.Exists(path))
+            throw new UserException(path.Length == 0 ? "the name of the file to write is empty" : $"{path}: is a folder; name a file to write");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         while (!Directory.Exists(folder))                                       // what is missing on the way is made by the writing
         {

@@ -75,7 +75,7 @@ public sealed class CliTests : IDisposable
         Assert.Equal(0, Run("train", Experiment(), "--tracking", Uri, "-o", Output).Code);
 
         Assert.Contains("holds a run already", Fails("train", Experiment(), "--tracking", Uri, "-o", Output), StringComparison.Ordinal);
-        Assert.Contains($"'{Output}' is no name of a file", Fails("sample", "-p", "a red bag", "--run", Output, "-o", Output), StringComparison.Ordinal);
+        Assert.Contains($"{Output}: is a folder", Fails("sample", "-p", "a red bag", "--run", Output, "-o", Output), StringComparison.Ordinal);
         Assert.Contains("only sampling.*, device, threads may change", Fails("sample", "-p", "a red bag", "--run", Output, "--set", "training.steps=3"), StringComparison.Ordinal);
         Assert.Equal(0, Run("sample", "-p", "a red bag", "-n", "3", "--run", Output, "-o", folder.File("bag.png")).Code);
         Assert.True(File.Exists(folder.File("bag.png")));
