@@ -92,13 +92,14 @@ public sealed record ModelConfig
     /// <exception cref="UserException">Names the key that does not fit.</exception>
     public void Validate()
     {
-        foreach (var (key, value) in new[]
+        // The upper limits are slips of the finger, an order of magnitude above the published huge model; what fits a machine is not checked here.
+        foreach (var (key, value, most) in new[]
         {
-            ("patch_size", PatchSize), ("dim", Dim), ("encoder_depth", EncoderDepth), ("predictor_depth", PredictorDepth), ("heads", Heads),
-            ("mlp_ratio", MlpRatio), ("buffer_tokens", BufferTokens), ("cross_heads", CrossHeads), ("head_width", HeadWidth),
-            ("head_depth", HeadDepth), ("noise_copies", NoiseCopies),
+            ("patch_size", PatchSize, 1024), ("dim", Dim, 16_384), ("encoder_depth", EncoderDepth, 256), ("predictor_depth", PredictorDepth, 256),
+            ("heads", Heads, 1024), ("mlp_ratio", MlpRatio, 64), ("buffer_tokens", BufferTokens, 4096), ("cross_heads", CrossHeads, 1024),
+            ("head_width", HeadWidth, 16_384), ("head_depth", HeadDepth, 256), ("noise_copies", NoiseCopies, 256),
         })
-            if (value < 1) throw new UserException($"model.{key} is {value}; it must be at least 1");
+            if (value < 1 || value > most) throw new UserException($"model.{key} is {value}; it must be at {(value < 1 ? "least 1" : $"most {most}")}");
         if (ImageSize % PatchSize != 0)
             throw new UserException($"model.patch_size {PatchSize} does not divide the image's {ImageSize} pixels");
         if (Dim % Heads != 0) throw new UserException($"model.heads {Heads} does not divide model.dim {Dim}");

@@ -37,7 +37,7 @@ public sealed record RunResult(
 /// <param name="Runs">All runs; the presets are shown in the order in which they first appear here.</param>
 /// <param name="Prompts">The fixed prompts of <see cref="RunResult.Pictures"/>.</param>
 /// <param name="ConfigYaml">The resolved configuration.</param>
-/// <param name="Command">What was typed.</param>
+/// <param name="Command">What was typed last.</param>
 /// <param name="Machine">Processor, threads, system.</param>
 /// <param name="Date">When it ended.</param>
 /// <param name="DataName">Data set with split or digest.</param>
@@ -51,7 +51,7 @@ public sealed record AblationResult(
     DateTimeOffset Date,
     string DataName)
 {
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,    // a run that failed may hold NaN
@@ -63,8 +63,14 @@ public sealed record AblationResult(
     /// <summary>Git commit of the code, with a mark if the tree was not clean; null if unknown.</summary>
     public string? Commit { get; init; }
 
-    /// <summary>How long all runs took together; null if unknown.</summary>
+    /// <summary>How long all <see cref="Calls"/> took together; null if unknown.</summary>
     public TimeSpan? Duration { get; init; }
+
+    /// <summary>The calls that worked on the folder, the oldest first; empty if unknown.</summary>
+    public IReadOnlyList<AblationCall> Calls { get; init; } = [];
+
+    /// <summary>The commands that make all runs from the start in an empty folder, whatever the calls were; empty if unknown.</summary>
+    public IReadOnlyList<string> Repeat { get; init; } = [];
 
     /// <summary>Those of <see cref="Prompts"/> whose pair of colour and item never occurs in training.</summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];

@@ -7,7 +7,13 @@ namespace JepaT.Lab;
 /// Presets × seeds → table and report, in one folder and under one parent run. All presets see the same data order, noise and
 /// evaluation seeds. What is finished is not run again; a failing run does not stop the others.
 /// </summary>
-internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output)
+/// <param name="experiment">What to run.</param>
+/// <param name="bench">What all runs share.</param>
+/// <param name="folder">Where results go.</param>
+/// <param name="command">What was typed.</param>
+/// <param name="output">Gets a line where there is news.</param>
+/// <param name="start">The command without what restricts it to some runs (<c>--seeds</c>, <c>--only</c>); by default <paramref name="command"/>.</param>
+internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output, string? start = null)
 {
     /// <summary>Runs what is missing; with <paramref name="only"/> no other presets. Returns the result over all presets and seeds so far.</summary>
     public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
@@ -15,7 +21,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         var parent = new RunFolder(folder);
         Open(parent);
         using var log = StartParent(parent);
-        var started = TimeProvider.System.GetTimestamp();
+        using var call = new AblationCalls(folder, command, Commit());
         var runs = new List<RunResult>();
         var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
             .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
@@ -34,7 +40,13 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             log.Finish(RunStatus.Killed);
             throw;
         }
-        var result = Summarise([.. experiment.Ablation.Presets.SelectMany(p => runs.Where(r => r.Preset == p))]) with { Duration = TimeProvider.System.GetElapsedTime(started) };
+        var calls = call.End();
+        var result = Summarise([.. experiment.Ablation.Presets.SelectMany(p => runs.Where(r => r.Preset == p))]) with
+        {
+            Duration = TimeSpan.FromSeconds(calls.Sum(c => c.Duration.TotalSeconds)),
+            Calls = calls,
+            Repeat = AblationCalls.Repetition(start ?? command, experiment.Ablation.Presets, runs),
+        };
         Publish(result, log);
         log.Finish(runs.Any(r => !r.Finished) ? RunStatus.Failed : RunStatus.Finished);
         return result;
@@ -43,7 +55,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     /// <summary>The same folder goes on only with the same experiment: other settings would mix two tables.</summary>
     private void Open(RunFolder parent)
     {
-        if (!File.Exists(parent.Experiment))
+        if (!parent.HoldsRun)
         {
             parent.Create(experiment);
             return;

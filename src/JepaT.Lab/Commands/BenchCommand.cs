@@ -5,7 +5,7 @@ using Spectre.Console.Cli;
 namespace JepaT.Lab;
 
 /// <summary><c>./lab bench</c>: speed and memory of our model, beside the PyTorch peer where there is one.</summary>
-[Description("Measure training and sampling speed and peak memory, beside PyTorch where it is found.")]
+[Description("Measure speed and memory, beside PyTorch if found.")]
 internal sealed class BenchCommand : Command<BenchCommand.Settings>
 {
     private const double Quiet = 0.1;                   // share of the processors that others may take
@@ -16,24 +16,24 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
     {
         /// <summary>Sizes.</summary>
         [CommandOption("--size <NAMES>")]
-        [Description("Sizes, with commas: tiny (28 pixels, 49 tokens), base-64 (the published base model, 64 tokens; minutes a round).")]
+        [Description("tiny (default; 28 pixels), base-64 (the published base, minutes a round).")]
         [DefaultValue("tiny")]
         public string Size { get; init; } = "tiny";
 
         /// <summary>Kinds of work.</summary>
         [CommandOption("--what <KINDS>")]
-        [Description("Kinds of work, with commas: train, sample.")]
+        [Description("train, sample, or both with a comma (default).")]
         [DefaultValue("train,sample")]
         public string What { get; init; } = "train,sample";
 
         /// <summary>Flavours.</summary>
         [CommandOption("--flavours <NAMES>")]
-        [Description("With commas: ours; of the peer original (the published code's work), original-no-text, reference (same results, less work). By default all that can run.")]
+        [Description("ours; and the peer's original (work of the published code), original-no-text, reference (same results, less work). By default all that can run.")]
         public string? Flavours { get; init; }
 
         /// <summary>Python command.</summary>
         [CommandOption("--python <COMMAND>")]
-        [Description("Command of a Python with PyTorch, or of a wrapper such as \"tests/peer/peer.sh FOLDER\"; by default $JEPAT_PYTHON, else python3.")]
+        [Description("Python with PyTorch, or a wrapper of one; by default $JEPAT_PYTHON, else python3.")]
         public string? Python { get; init; }
 
         /// <summary>Threads.</summary>
@@ -43,13 +43,13 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
 
         /// <summary>Rounds.</summary>
         [CommandOption("--rounds <N>")]
-        [Description("How often all flavours are measured in turn, so that a slow moment of the machine hits all alike.")]
+        [Description("How often all flavours are measured in turn; by default 2.")]
         [DefaultValue(2)]
         public int Rounds { get; init; } = 2;
 
         /// <summary>Repetitions.</summary>
         [CommandOption("--repeats <N>")]
-        [Description("Training steps measured in a round; sampling runs half as often, and one more.")]
+        [Description("Training steps in a round (samplings: half as many and one); by default 5.")]
         [DefaultValue(5)]
         public int Repeats { get; init; } = 5;
 
@@ -65,7 +65,8 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         var kinds = Known(settings.What, "kind of work", Kinds);
         var threads = settings.Threads ?? Environment.ProcessorCount;
         foreach (var (name, value) in new[] { ("--threads", threads), ("--rounds", settings.Rounds), ("--repeats", settings.Repeats) })
-            if (value < 1) throw new UserException($"{name} is {value}; it must be at least 1");
+            if (value is < 1 or > 10_000) throw new UserException($"{name} is {value}; it must lie between 1 and 10000");
+        MachineLimits.Threads("--threads", threads);
         if (settings.Worker) return Work(BenchSize.All[sizes[0]], kinds, settings.Repeats, threads);
 
         var (flavours, peer) = Flavours(settings);

@@ -5,7 +5,7 @@ using Spectre.Console.Cli;
 namespace JepaT.Lab;
 
 /// <summary><c>./lab data</c>: finds, fetches and checks the data set, and shows it.</summary>
-[Description("Find, fetch and check Fashion-MNIST; show counts, digests and the pairs held out.")]
+[Description("Find, fetch and check the data set; show what it holds.")]
 internal sealed class DataCommand : Command<DataCommand.Settings>
 {
     /// <summary>Options of the command.</summary>
@@ -13,29 +13,29 @@ internal sealed class DataCommand : Command<DataCommand.Settings>
     {
         /// <summary>The user's folder.</summary>
         [CommandOption("--folder <FOLDER>")]
-        [Description("Folder with the four IDX .gz files; by default Debian's dataset-fashion-mnist, else the cache, else a download.")]
+        [Description("Folder of the four IDX .gz files; by default Debian's package, the cache, or a download.")]
         public string? Folder { get; init; }
 
         /// <summary>Where to write the contact sheet.</summary>
         [CommandOption("--preview <FILE.png>")]
-        [Description("Write a picture of the data set, one cell a pair of item and colour, with captions.")]
+        [Description("Write a picture with one example a pair of item and colour.")]
         public string? Preview { get; init; }
 
         /// <summary>Which form the preview shows.</summary>
         [CommandOption("--name <NAME>")]
-        [Description("Data set for the preview: fashion-mnist-tinted or fashion-mnist.")]
+        [Description("What the picture shows: fashion-mnist-tinted (default) or fashion-mnist.")]
         [DefaultValue(FashionMnist.Tinted)]
         public string Name { get; init; } = FashionMnist.Tinted;
 
         /// <summary>Which split the preview shows.</summary>
         [CommandOption("--split <SPLIT>")]
-        [Description("Split for the preview: train or test.")]
+        [Description("What the picture shows: train (default) or test.")]
         [DefaultValue("train")]
         public string Split { get; init; } = "train";
 
         /// <summary>Seed of the colours.</summary>
         [CommandOption("--tint-seed <SEED>")]
-        [Description("Seed of the pictures' colours.")]
+        [Description("Seed of the colours; by default 0.")]
         [DefaultValue(0ul)]
         public ulong TintSeed { get; init; }
     }
@@ -43,7 +43,9 @@ internal sealed class DataCommand : Command<DataCommand.Settings>
     /// <inheritdoc/>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
+        if (settings.Preview is { } preview) AtomicFile.Require(preview);
         var fashion = FashionMnist.Open(settings.Folder);
+        fashion.Dataset(settings.Name, settings.Split).Dispose();               // a wrong name is told without --preview, too
         var output = AnsiConsole.Console.Profile.Out.Writer;
         output.WriteLine($"Fashion-MNIST from {Path.GetFullPath(fashion.Folder)} ({Describe(fashion.Origin)})");
         output.WriteLine(fashion.IsOfficial ? "All four files have the published content (SHA-256)." : "A set of your own: not the published files.");

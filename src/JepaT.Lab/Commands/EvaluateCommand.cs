@@ -5,25 +5,25 @@ using Spectre.Console.Cli;
 namespace JepaT.Lab;
 
 /// <summary><c>./lab evaluate</c>: all metrics of a trained run.</summary>
-[Description("Measure FID, IS, KID, precision, recall and prompt alignment of a trained run.")]
+[Description("Measure FID, IS, KID, alignment and more of a run.")]
 internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
 {
     public sealed class Settings : CommandSettings
     {
         [CommandArgument(0, "[RUN]")]
-        [Description("Run folder or checkpoint file; by default the newest checkpoint below [grey]runs/[/].")]
+        [Description("Run folder or checkpoint; by default the newest below runs/.")]
         public string? Run { get; init; }
 
         [CommandOption("--count <N>")]
-        [Description("Pictures for FID and its kin, in place of the experiment's; names carry it.")]
+        [Description("Pictures for FID and its kin, in place of the experiment's.")]
         public int? Count { get; init; }
 
         [CommandOption("--set <KEY=VALUE>")]
-        [Description("Override a setting, e.g. [grey]--set sampling.guidance=1[/]; may be repeated.")]
+        [Description("Override a setting, e.g. sampling.guidance=1; may be repeated.")]
         public string[] Overrides { get; init; } = [];
 
         [CommandOption("--tracking <URI>")]
-        [Description("MLflow store that gets the values, on a run of their own beside the training run.")]
+        [Description("MLflow store that gets the values; by default sqlite:///mlflow.db.")]
         [DefaultValue("sqlite:///mlflow.db")]
         public string Tracking { get; init; } = "sqlite:///mlflow.db";
     }
@@ -31,14 +31,12 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var checkpoint = Checkpoints.Find(settings.Run);
-        var (model, saved) = Checkpoint.LoadEma(checkpoint, Workbench.DeviceOf);
-        using var owned = model;
         var overrides = settings.Count is { } n ? [.. settings.Overrides, $"evaluation.count={n}"] : settings.Overrides;
-        var experiment = ExperimentFile.Parse(ExperimentFile.ToYaml(saved), checkpoint, overrides);
-        if (experiment.ResolvedModel != saved.ResolvedModel) throw new UserException("--set: a trained model keeps its sizes; only sampling.* and evaluation.* may change");
+        var (model, experiment) = Checkpoint.LoadEma(checkpoint, overrides, "sampling.*", "evaluation.*", "data.folder", "device", "threads");
+        using var owned = model;
         using var stop = new StopSignal();
         using var store = SqliteStore.Open(settings.Tracking);
-        using var bench = new Workbench(experiment, store);
+        using var bench = new Workbench(experiment, store, training: false);
         using var log = RunLogger.Start(store, experiment.Name, "evaluate-" + Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(checkpoint))));
         try
         {

@@ -6,16 +6,19 @@ namespace JepaT.Lab;
 /// <summary>What all commands that run an experiment take.</summary>
 internal class ExperimentSettings : CommandSettings
 {
+    /// <summary>The experiment that is run where none is named.</summary>
+    protected internal const string Quick = "experiments/quick.yaml";
+
     [CommandOption("--set <KEY=VALUE>")]
-    [Description("Override a setting, e.g. [grey]--set training.steps=100[/]; may be repeated.")]
+    [Description("Override a setting, e.g. training.steps=100; may be repeated.")]
     public string[] Overrides { get; init; } = [];
 
     [CommandOption("-o|--output <FOLDER>")]
-    [Description("Folder for checkpoints and results; by default [grey]runs/[/] and the experiment's name.")]
+    [Description("Folder for the results; by default runs/EXPERIMENT.")]
     public string? Output { get; init; }
 
     [CommandOption("--tracking <URI>")]
-    [Description("MLflow store.")]
+    [Description("MLflow store; by default sqlite:///mlflow.db.")]
     [DefaultValue("sqlite:///mlflow.db")]
     public string Tracking { get; init; } = "sqlite:///mlflow.db";
 
@@ -23,10 +26,11 @@ internal class ExperimentSettings : CommandSettings
     [Description("Show the resolved experiment and its size, and stop.")]
     public bool DryRun { get; init; }
 
-    /// <summary>The experiment file, or the shipped one of that name.</summary>
-    protected internal static string FileOf(string name)
+    /// <summary>The experiment file given, the quick one by default, or the shipped one of that name.</summary>
+    protected internal static string FileOf(string? given)
     {
-        if (File.Exists(name)) return name;
+        var name = given ?? Quick;
+        if (File.Exists(name) || Path.GetDirectoryName(name) is not ("" or "experiments")) return name;
         var shipped = Path.Combine(Environment.GetEnvironmentVariable("JEPAT_HOME") ?? ".", "experiments", Path.GetFileName(name));
         return File.Exists(shipped) ? shipped : name;           // the reader names what is missing
     }
@@ -43,5 +47,6 @@ internal class ExperimentSettings : CommandSettings
         output.Write(ExperimentFile.ToYaml(experiment));
         output.WriteLine($"# {total:N0} parameters, {used:N0} in use with fusion {experiment.Fusion}; {model.Tokens} tokens of {model.TokenDim} numbers");
         output.WriteLine($"# weights, EMA, gradients and optimizer: {total * 4.0 * 5 / 1e6:N0} MB without activations");
+        output.WriteLine($"# at least {MachineLimits.LeastMemory(experiment, training: true) / 1e9:N1} GB of memory in all; this machine has {Machine.Memory() / 1e9:N1} GB");
     }
 }

@@ -6,25 +6,28 @@ using Spectre.Console.Cli;
 namespace JepaT.Lab;
 
 /// <summary><c>lab runs</c>: what is in a store, and how to look at it in MLflow.</summary>
-[Description("List the runs of a results folder, newest first, and how to open them in MLflow")]
+[Description("List the tracked runs, and how to open MLflow on them.")]
 public sealed class RunsCommand : Command<RunsCommand.Settings>
 {
     /// <summary>What the command line says.</summary>
     public sealed class Settings : CommandSettings
     {
         [CommandOption("--uri <URI>")]
-        [Description("Tracking URI, e.g. sqlite:///results/mlflow.db")]
+        [Description("MLflow store; by default sqlite:///mlflow.db.")]
         [DefaultValue("sqlite:///mlflow.db")]
         public string Uri { get; init; } = "sqlite:///mlflow.db";
 
         [CommandOption("--experiment <NAME>")]
-        [Description("Only the runs of this experiment")]
+        [Description("Only the runs of this experiment.")]
         public string? Experiment { get; init; }
 
         [CommandOption("--max <N>")]
-        [Description("At most so many runs")]
+        [Description("At most so many runs; by default 100.")]
         [DefaultValue(100)]
         public int Max { get; init; } = 100;
+
+        public override ValidationResult Validate() =>
+            Max is < 1 or > 100_000 ? ValidationResult.Error($"--max {Max}: give 1 to 100000") : ValidationResult.Success();
     }
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)

@@ -11,50 +11,65 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
     public sealed class Settings : CommandSettings
     {
         [CommandOption("-p|--prompt <TEXT>")]
-        [Description("What to draw; may be repeated, one row each.")]
+        [Description("What to draw; may be repeated, a row each.")]
         public string[] Prompts { get; init; } = [];
 
         [CommandOption("--run <FOLDER>")]
-        [Description("Run folder or checkpoint file; by default the newest checkpoint below [grey]runs/[/].")]
+        [Description("Run folder or checkpoint; by default the newest below runs/.")]
         public string? Run { get; init; }
 
         [CommandOption("-n|--count <N>")]
-        [Description("Pictures of each prompt.")]
+        [Description("Pictures of each prompt; by default 8.")]
         [DefaultValue(8)]
         public int Count { get; init; } = 8;
 
         [CommandOption("--seed <SEED>")]
-        [Description("Seed of the first picture.")]
+        [Description("Seed of the first picture; by default 0.")]
         public int Seed { get; init; }
 
         [CommandOption("-o|--output <FILE.png>")]
-        [Description("Where to write the picture.")]
+        [Description("The picture to write; by default sample.png.")]
         [DefaultValue("sample.png")]
         public string Output { get; init; } = "sample.png";
 
         [CommandOption("--set <KEY=VALUE>")]
-        [Description("Override a setting, e.g. [grey]--set sampling.guidance=5[/]; may be repeated.")]
+        [Description("Override a setting, e.g. sampling.guidance=5; may be repeated.")]
         public string[] Overrides { get; init; } = [];
+
+        // A picture of more would be too large to draw, or to look at.
+        public override ValidationResult Validate() =>
+            Prompts.Length == 0 ? Wrong("say what to draw, e.g. ./lab sample --prompt \"a red sneaker\"")
+            : Prompts.Length > MostRows ? Wrong($"{Prompts.Length} prompts: give at most {MostRows}")
+            : Count is < 1 or > MostColumns ? Wrong($"--count is {Count}; it must lie between 1 and {MostColumns}")
+            : Count * Prompts.Length > MostPictures ? Wrong($"--count {Count} for {Prompts.Length} prompts: more than {MostPictures} pictures; give fewer")
+            : Seed is < 0 or > 2_000_000_000 ? Wrong($"--seed is {Seed}; it must lie between 0 and 2000000000")
+            : ValidationResult.Success();
+
+        private static ValidationResult Wrong(string message) => ValidationResult.Error(message);
     }
+
+    private const int MostRows = 128, MostColumns = 256, MostPictures = 4096;
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
-        if (settings.Prompts.Length == 0) throw new UserException("say what to draw, e.g. ./lab sample --prompt \"a red sneaker\"");
-        if (settings.Count < 1) throw new UserException($"--count is {settings.Count}; it must be at least 1");
         using var scope = NewDisposeScope();
         var prompts = new HashedText().Encode(settings.Prompts);        // a bad prompt is named before anything is loaded
+        AtomicFile.Require(settings.Output);
         var checkpoint = Checkpoints.Find(settings.Run);
-        var (model, saved) = Checkpoint.LoadEma(checkpoint, Workbench.DeviceOf);
+        var (model, experiment) = Checkpoint.LoadEma(checkpoint, settings.Overrides, "sampling.*", "device", "threads");
         using var owned = model;
-        var experiment = ExperimentFile.Parse(ExperimentFile.ToYaml(saved), checkpoint, settings.Overrides);
-        if (experiment.ResolvedModel != saved.ResolvedModel) throw new UserException("--set: a trained model keeps its sizes; only sampling.* may change");
         var features = prompts.repeat_interleave(settings.Count, 0).to(Workbench.DeviceOf(experiment));
         var seeds = settings.Prompts.SelectMany(_ => Enumerable.Range(settings.Seed, settings.Count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
-        using var progress = new Progress("sampling", settings.Prompts.Length * settings.Count, "pictures");
+        using var progress = new Progress("sampling", seeds.Count, "pictures");
         progress.Report(0);
-        var images = Pictures.Round(Sampler.Images(model, features, seeds, experiment.Sampling));
-        progress.Report(seeds.Count);
-        var png = ImageGrid.Png(images, columns: settings.Count, scale: 4, rowCaptions: settings.Prompts);
+        List<Tensor> parts = [];
+        foreach (var part in Enumerable.Range(0, seeds.Count).Chunk(experiment.Evaluation.BatchSize))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            parts.Add(Pictures.Round(Sampler.Images(model, features.narrow(0, part[0], part.Length), seeds.GetRange(part[0], part.Length), experiment.Sampling)));
+            progress.Report(part[^1] + 1);
+        }
+        var png = ImageGrid.Png(cat(parts, 0), columns: settings.Count, scale: 4, rowCaptions: settings.Prompts);
         AtomicFile.Write(settings.Output, file => file.Write(png));
         AnsiConsole.Console.Profile.Out.Writer.WriteLine($"{Path.GetFullPath(settings.Output)}  ({seeds.Count} pictures from {checkpoint})");
         return 0;

@@ -11,19 +11,25 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     public sealed class Settings : ExperimentSettings
     {
         [CommandArgument(0, "[EXPERIMENT]")]
-        [Description("Experiment file.")]
-        [DefaultValue("experiments/quick.yaml")]
-        public string Experiment { get; init; } = "experiments/quick.yaml";
+        [Description("Experiment file; by default experiments/quick.yaml.")]
+        public string? Experiment { get; init; }
 
         [CommandOption("--resume <RUN>")]
-        [Description("Go on with a run: its folder, or its MLflow run id. Takes everything from there but the device and threads.")]
+        [Description("Go on with a run (folder or MLflow run id) and its settings.")]
         public string? Resume { get; init; }
+
+        public override ValidationResult Validate() =>
+            Resume is null ? ValidationResult.Success()
+            : Experiment is not null ? ValidationResult.Error($"--resume takes the run's own experiment: leave out {Experiment}")
+            : Output is not null ? ValidationResult.Error("--resume goes on in the run's own folder: leave out --output")
+            : ValidationResult.Success();
     }
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
+        var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
         using var store = settings.DryRun ? null : SqliteStore.Open(settings.Tracking);
-        var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : New(settings);
+        var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : fresh;
         if (settings.DryRun)
         {
             ExperimentSettings.Describe(experiment);
@@ -42,7 +48,7 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     {
         var experiment = ExperimentFile.Load(ExperimentSettings.FileOf(settings.Experiment), settings.Overrides);
         var folder = new RunFolder(settings.FolderOf(experiment));
-        if (!settings.DryRun) folder.Create(experiment);
+        if (!settings.DryRun) folder.RequireNew();
         return (experiment, folder);
     }
 

@@ -7,7 +7,7 @@ using Spectre.Console.Cli;
 namespace JepaT.Lab;
 
 /// <summary><c>./lab train-evaluator</c>: trains the feature network and writes it with its card.</summary>
-[Description("Train the feature network that judges small pictures; writes weights and a card beside them.")]
+[Description("Train the feature network that judges the pictures.")]
 internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Settings>
 {
     /// <summary>Item accuracy on the test split below which nothing is written.</summary>
@@ -18,35 +18,35 @@ internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Sett
     {
         /// <summary>Where weights and card go.</summary>
         [CommandOption("--output <FOLDER>")]
-        [Description("Folder for evaluator-fashion.safetensors and its card evaluator-fashion.md.")]
+        [Description("Folder for weights and card; by default results/evaluator.")]
         [DefaultValue("results/evaluator")]
         public string Output { get; init; } = "results/evaluator";
 
         /// <summary>Whether files there may be replaced.</summary>
         [CommandOption("--overwrite")]
-        [Description("Replace weights and card that are there already.")]
+        [Description("Replace weights and card that are there.")]
         public bool Overwrite { get; init; }
 
         /// <summary>The user's folder.</summary>
         [CommandOption("--folder <FOLDER>")]
-        [Description("Folder with the four IDX .gz files; by default as for ./lab data.")]
+        [Description("Folder of the data; by default as for ./lab data.")]
         public string? Folder { get; init; }
 
         /// <summary>Passes through the training split.</summary>
         [CommandOption("--epochs <N>")]
-        [Description("Passes through the training pictures.")]
+        [Description("Passes through the training pictures; by default 6.")]
         [DefaultValue(6)]
         public int Epochs { get; init; } = 6;
 
         /// <summary>Fixes everything random.</summary>
         [CommandOption("--seed <SEED>")]
-        [Description("Seed of weights, order, colours and augmentation.")]
+        [Description("Seed of all that is random; by default 0.")]
         [DefaultValue(0L)]
         public long Seed { get; init; }
 
         /// <inheritdoc/>
         public override ValidationResult Validate() =>
-            Epochs < 1 ? ValidationResult.Error($"--epochs {Epochs}: give 1 or more")
+            Epochs is < 1 or > 1000 ? ValidationResult.Error($"--epochs {Epochs}: give 1 to 1000")
             : Seed < 0 ? ValidationResult.Error($"--seed {Seed}: give 0 or more")
             : ValidationResult.Success();
     }
@@ -56,7 +56,7 @@ internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Sett
     {
         var path = Path.Combine(settings.Output, FeatureNetwork.FileName);
         if (File.Exists(path) && !settings.Overwrite) throw new UserException($"{path}: is there already; name another --output, or add --overwrite");
-        Writable(settings.Output);
+        AtomicFile.Require(path);
 
         var fashion = FashionMnist.Open(settings.Folder);
         using var train = fashion.Dataset(FashionMnist.Plain, "train");
@@ -72,6 +72,7 @@ internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Sett
             });
         var took = clock.Elapsed;
 
+        Directory.CreateDirectory(settings.Output);
         var part = path + ".part";
         try
         {
@@ -96,21 +97,5 @@ internal sealed class TrainEvaluatorCommand : Command<TrainEvaluatorCommand.Sett
             foreach (var w in weights.Values) w.Dispose();
         }
         return 0;
-    }
-
-    // Said before minutes of training, not after.
-    private static void Writable(string folder)
-    {
-        try
-        {
-            Directory.CreateDirectory(folder);
-            var probe = Path.Combine(folder, $".{Guid.NewGuid():N}");
-            File.WriteAllText(probe, "");
-            File.Delete(probe);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserException($"{folder}: cannot be written to ({e.Message}); name another --output", e);
-        }
     }
 }

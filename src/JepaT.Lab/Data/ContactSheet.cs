@@ -44,15 +44,7 @@ internal static class ContactSheet
 
         using var image = surface.Snapshot();
         using var png = image.Encode(SKEncodedImageFormat.Png, 100);
-        try
-        {
-            using var file = File.Create(path);
-            png.SaveTo(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserException($"{path}: the preview cannot be written ({e.Message})", e);
-        }
+        AtomicFile.Write(path, png.SaveTo);
 
         void Write(string text, float centre, float baseline) => surface.Canvas.DrawText(text, centre, baseline, ink);
     }

@@ -57,9 +57,11 @@ public sealed record Experiment
     /// <exception cref="UserException">Names the key.</exception>
     public void Validate()
     {
-        if (Name.Length == 0 || Name.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0) throw new UserException($"name '{Name}' cannot be the name of a folder");
-        if (Seed < 0) throw new UserException($"seed is {Seed}; it must be 0 or more");
-        if (Threads < 0) throw new UserException($"threads is {Threads}; it must be 0 (all cores) or more");
+        if (Name is null or "" or "." or ".." || Name.Length > 200 || Name.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0)
+            throw new UserException($"name '{Name}' cannot be the name of a folder");
+        Check.Whole(0, 2_000_000_000, ("seed", Seed));
+        Check.Whole(0, int.MaxValue, ("threads", Threads));     // how many this machine takes: MachineLimits, as a checkpoint may come from another
+        if (Device is null) throw new UserException("device is empty; write cpu, cuda or cuda:N");
         Data.Validate();
         ResolvedModel.Validate();
         Training.Validate();
@@ -144,14 +146,18 @@ public sealed record TrainingConfig
 
     internal void Validate()
     {
-        Check.AtLeast(1, ("training.steps", Steps), ("training.batch_size", BatchSize), ("training.log_every", LogEvery),
-            ("training.checkpoint_every", CheckpointEvery));
-        Check.AtLeast(0, ("training.warmup_steps", WarmupSteps));
-        Check.NotNegative(("training.learning_rate", LearningRate), ("training.minimum_learning_rate", MinimumLearningRate),
-            ("training.weight_decay", WeightDecay), ("training.flow_weight", FlowWeight), ("training.jepa_weight", JepaWeight));
+        Check.Whole(1, 100_000_000, ("training.steps", Steps), ("training.log_every", LogEvery), ("training.checkpoint_every", CheckpointEvery));
+        Check.Whole(1, 1_000_000, ("training.batch_size", BatchSize));
+        Check.Whole(0, 100_000_000, ("training.warmup_steps", WarmupSteps));
+        Check.Real(0, 10, ("training.learning_rate", LearningRate), ("training.minimum_learning_rate", MinimumLearningRate),
+            ("training.weight_decay", WeightDecay));
+        Check.Real(0, 1e6, ("training.flow_weight", FlowWeight), ("training.jepa_weight", JepaWeight));
         Check.Share(("training.beta1", Beta1), ("training.beta2", Beta2), ("training.ema_rate", EmaRate), ("training.label_drop", LabelDrop),
             ("training.minimum_mask_ratio", MinimumMaskRatio));
-        if (!(ClipNorm > 0)) throw new UserException($"training.clip_norm is {ClipNorm}; it must be above 0");
+        if (ClipNorm is not (> 0 and <= 1e9)) throw new UserException($"training.clip_norm is {ClipNorm}; it must be above 0, and at most 1e9 (as good as no clipping)");
+        if (FlowWeight + JepaWeight == 0) throw new UserException("training.flow_weight and training.jepa_weight are both 0: nothing would be learned");
+        if (Schedule == LearningRateSchedule.Cosine && MinimumLearningRate > LearningRate)
+            throw new UserException($"training.minimum_learning_rate {MinimumLearningRate} must not be above training.learning_rate {LearningRate}");
         if (WarmupSteps >= Steps) throw new UserException($"training.warmup_steps {WarmupSteps} must be below training.steps {Steps}");
     }
 }
@@ -176,9 +182,10 @@ public sealed record EvaluationConfig
 
     internal void Validate()
     {
-        Check.AtLeast(1, ("evaluation.every", Every), ("evaluation.batch_size", BatchSize));
-        Check.AtLeast(10, ("evaluation.count", Count), ("evaluation.held_out_count", HeldOutCount));
-        Check.AtLeast(0, ("evaluation.seed", Seed));
+        Check.Whole(1, 100_000_000, ("evaluation.every", Every));
+        Check.Whole(1, 10_000, ("evaluation.batch_size", BatchSize));
+        Check.Whole(10, 1_000_000, ("evaluation.count", Count), ("evaluation.held_out_count", HeldOutCount));
+        Check.Whole(0, int.MaxValue, ("evaluation.seed", Seed));
     }
 }
 
@@ -193,25 +200,27 @@ public sealed record AblationConfig
 
     internal void Validate()
     {
-        Check.AtLeast(1, ("ablation.seeds", Seeds));
+        Check.Whole(1, 1000, ("ablation.seeds", Seeds));
         if (Presets.Count == 0) throw new UserException("ablation.presets is empty; list at least one preset");
         foreach (var preset in Presets) Fusion.Parse(preset);
         if (Presets.Distinct().Count() < Presets.Count) throw new UserException("ablation.presets names a preset twice");
     }
 }
 
+/// <summary>Ranges of settings. The upper ends stop slips of the finger and overflows; none is near what a large study uses.</summary>
 internal static class Check
 {
-    public static void AtLeast(int least, params ReadOnlySpan<(string Key, int Value)> settings)
+    public static void Whole(int least, int most, params ReadOnlySpan<(string Key, int Value)> settings)
     {
         foreach (var (key, value) in settings)
-            if (value < least) throw new UserException($"{key} is {value}; it must be at least {least}");
+            if (value < least || value > most)
+                throw new UserException($"{key} is {value}; it must be at {(value < least ? $"least {least}" : $"most {most}")}");
     }
 
-    public static void NotNegative(params ReadOnlySpan<(string Key, double Value)> settings)
+    public static void Real(double least, double most, params ReadOnlySpan<(string Key, double Value)> settings)
     {
         foreach (var (key, value) in settings)
-            if (!double.IsFinite(value) || value < 0) throw new UserException($"{key} is {value}; it must be 0 or more");
+            if (!(value >= least && value <= most)) throw new UserException($"{key} is {value}; it must lie between {least} and {most}");
     }
 
     public static void Share(params ReadOnlySpan<(string Key, double Value)> settings)

@@ -59,7 +59,7 @@ public static class ExperimentFile
         var experiment = (Experiment)Records.Bind(new Experiment(), "", settings);
         if (settings.Unused().FirstOrDefault() is { Key: { } key } unknown)
         {
-            var nearest = Records.Keys(typeof(Experiment)).MinBy(k => Distance(k, key))!;
+            var nearest = Nearest.To(key, Records.Keys(typeof(Experiment)));
             throw new UserException($"{unknown.Value.Where}: unknown key '{key}'; the nearest known one is '{nearest}'");
         }
         experiment.Validate();
@@ -115,19 +115,6 @@ public static class ExperimentFile
             if (value is YamlMappingNode inner) Flatten(settings, path + ".", inner, file);
             else settings.Set(path, value, file);
         }
-    }
-
-    // Levenshtein distance, one row at a time.
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 0; i < a.Length; i++)
-        {
-            var corner = row[0]++;
-            for (var j = 0; j < b.Length; j++)
-                (corner, row[j + 1]) = (row[j + 1], Math.Min(corner + (a[i] == b[j] ? 0 : 1), Math.Min(row[j], row[j + 1]) + 1));
-        }
-        return row[^1];
     }
 
     /// <summary>A scalar that is written without quotes.</summary>

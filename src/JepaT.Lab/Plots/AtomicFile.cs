@@ -34,6 +34,30 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Says before hours of work, not after, that a file could not be written there. Leaves nothing behind.</summary>
+    /// <exception cref="UserException">The path is none, a folder, or below something that takes no files.</exception>
+    public static void Require(string path)
+    {
+        if (Path.GetFileName(path).Length == 0 || Directory.Exists(path))
+            throw new UserException(path.Length == 0 ? "the name of the file to write is empty" : $"{path}: is a folder; name a file to write");
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        while (!Directory.Exists(folder))                                       // what is missing on the way is made by the writing
+        {
+            if (File.Exists(folder)) throw new UserException($"{path}: cannot be written, {folder} is a file; name another place");
+            folder = Path.GetDirectoryName(folder)!;
+        }
+        var probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+        try
+        {
+            using (File.Create(probe)) { }
+            File.Delete(probe);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{path}: cannot be written, {folder} takes no files ({e.Message.Replace(probe, "…", StringComparison.Ordinal)}); name another place", e);
+        }
+    }
+
     /// <summary>Writes text as UTF-8 without a byte-order mark.</summary>
     /// <exception cref="UserException">The folder or the file cannot be written.</exception>
     public static void Write(string path, string text) => Write(path, file => file.Write(Encoding.UTF8.GetBytes(text)));

@@ -12,7 +12,7 @@ public enum Better
     /// <summary>Smaller is better (FID, KID).</summary>
     Lower,
 
-    /// <summary>Larger is better (IS, alignment, images/s).</summary>
+    /// <summary>Larger is better (IS, alignment).</summary>
     Higher,
 }
 
@@ -51,7 +51,7 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         var name = key[(key.LastIndexOf('/') + 1)..];
         if (name.EndsWith("_std", StringComparison.Ordinal)) return null;
         if (name == "parameters") return new(key, name, "Parameters", Better.Neither);
-        if (name == "images_per_second") return new(key, name, "Images/s", Better.Higher);
+        if (name == "images_per_second") return new(key, name, "Images/s", Better.Neither);
         if (name.EndsWith("_std", StringComparison.Ordinal)) return null;       // a spread within one run, not over the seeds
         if (Alignment().Match(name) is { Success: true } alignment)
         {

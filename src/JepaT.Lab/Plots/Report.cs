@@ -85,9 +85,11 @@ public static class Report
         Fact("Runs", $"{result.Runs.Count}: {result.Presets.Count} presets, {seeds.Count} {(seeds.Count == 1 ? "seed" : "seeds")}"
             + (failed > 0 ? $"; {failed} did not finish (see below)" : ", all finished"));
         Fact("Date", result.Date.ToString("d MMMM yyyy, HH:mm 'UTC'zzz", CultureInfo.InvariantCulture));
-        if (result.Duration is { } duration) Fact("Duration", Progress.Duration(duration));
+        if (result.Duration is { } duration) Fact("Duration", Progress.Duration(duration) + (result.Calls.Count > 1 ? $", the sum of {result.Calls.Count} calls (see below)" : ""));
         Fact("Machine", result.Machine);
-        Fact("Code", result.Commit is { } commit ? $"commit {commit}" : "commit unknown");
+        var others = result.Calls.Select(c => c.Commit).Distinct().Where(c => c != result.Commit).Select(c => c ?? "unknown").ToList();
+        Fact("Code", (result.Commit is { } commit ? $"commit {commit}" : "commit unknown")
+            + (others.Count > 0 ? $"; some calls were made with another one: {string.Join(", ", others)}" : ""));
         page.Raw("</dl></header>\n");
 
         void Fact(string name, string value) => page.Raw("<dt>").Text(name).Raw("</dt><dd>").Text(value).Raw("</dd>\n");
@@ -159,8 +161,21 @@ public static class Report
     {
         page.Raw("<section><h2>How to repeat it</h2>\n<pre>");
         if (result.Commit is { } commit) page.Text($"git checkout {commit.Split(' ', '-', '+')[0]}\n");
-        page.Text(result.Command).Raw("</pre>\n<details><summary>The resolved configuration</summary><pre>").Text(result.ConfigYaml)
-            .Raw("</pre></details></section>\n");
+        page.Text(result.Repeat.Count > 0 ? string.Join('\n', result.Repeat) : result.Command).Raw("</pre>\n");
+        if (result.Repeat.Count > 0) page.Raw("<p class=\"soft\">In an empty folder this makes all runs above from the start.</p>\n");
+        if (result.Calls.Count > 0) Calls(page, result.Calls);
+        page.Raw("<details><summary>The resolved configuration</summary><p class=\"soft\">Saved as a file, it is an experiment of its own: ./lab ablate FILE.</p><pre>")
+            .Text(result.ConfigYaml).Raw("</pre></details></section>\n");
+    }
+
+    private static void Calls(ReportPage page, IReadOnlyList<AblationCall> calls)
+    {
+        page.Raw("<details><summary>The calls that made it</summary>\n<p class=\"soft\">Stopped and failed ones included; a killed one leaves no trace here.</p>\n")
+            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Started", "text").Header("Took").Header("Commit").Header("Command", "text").Raw("</tr></thead><tbody>\n");
+        foreach (var call in calls)
+            page.Raw("<tr>").Cell(call.Started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), "text").Cell(Progress.Duration(call.Duration))
+                .Cell(call.Commit ?? "unknown").Cell(call.Command, "wrap").Raw("</tr>\n");
+        page.Raw("</tbody></table></div></details>\n");
     }
 }
 

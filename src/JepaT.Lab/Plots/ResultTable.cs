@@ -71,12 +71,12 @@ public sealed class ResultTable
         }
     }
 
-    /// <summary>Whether a cell holds the best mean of its column (never so with fewer than two rows to compare).</summary>
+    /// <summary>Whether a cell holds the best mean of its column (never so where there are no two different means to compare).</summary>
     public bool IsBest(int row, int column)
     {
         var means = Rows.Select(r => r.Cells[column]?.Mean ?? double.NaN).ToList();
         var finite = means.Where(double.IsFinite).ToList();
-        if (finite.Count < 2 || Columns[column].Better == Better.Neither) return false;
+        if (finite.Distinct().Count() < 2 || Columns[column].Better == Better.Neither) return false;
         return means[row] == (Columns[column].Better == Better.Lower ? finite.Min() : finite.Max());
     }
 
@@ -85,7 +85,7 @@ public sealed class ResultTable
     {
         if (Rows[row].Cells[column] is not { } cell) return Rows[row].Finished == 0 && Rows[row].Failed > 0 ? "failed" : "–";
         var metric = Columns[column];
-        return cell.Deviation is { } d && !(metric.Better == Better.Neither && d == 0) ? metric.Format(cell.Mean, d) : metric.Format(cell.Mean);
+        return cell.Deviation is { } d && !(metric.Family == "parameters" && d == 0) ? metric.Format(cell.Mean, d) : metric.Format(cell.Mean);
     }
 
     /// <summary>GitHub's Markdown, the best mean of a column in bold, the note beneath.</summary>

@@ -1,9 +1,11 @@
 namespace JepaT.Lab;
 
-/// <summary>What was typed.</summary>
+/// <summary>Commands as one would type them.</summary>
 internal static class CommandLine
 {
-    public static string Text() => string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Prepend("./lab").Select(Quote));
+    public static string Text() => Of(Environment.GetCommandLineArgs().Skip(1));
+
+    public static string Of(IEnumerable<string> arguments) => string.Join(' ', arguments.Prepend("./lab").Select(Quote));
 
     private static string Quote(string argument) =>
         argument.Length > 0 && argument.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c, StringComparison.Ordinal)) ? argument : $"'{argument.Replace("'", "'\\''", StringComparison.Ordinal)}'";

@@ -1,12 +1,24 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace JepaT.Lab;
 
-/// <summary>What this machine is, in a line, for reports.</summary>
+/// <summary>What this machine is and has.</summary>
 internal static class Machine
 {
-    private const string CpuInfo = "/proc/cpuinfo";
+    private const string CpuInfo = "/proc/cpuinfo", MemInfo = "/proc/meminfo";
 
+    /// <summary>Bytes of memory that this process may use at most: the machine's, or the container's limit.</summary>
+    public static long Memory()
+    {
+        if (!File.Exists(MemInfo)) return GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var total = File.ReadLines(MemInfo).First(l => l.StartsWith("MemTotal:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        string[] limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];     // version 2, version 1
+        return limits.Where(File.Exists).Select(f => long.TryParse(File.ReadAllText(f), out var bytes) ? bytes : long.MaxValue)
+            .Append(long.Parse(total, CultureInfo.InvariantCulture) * 1024).Min();
+    }
+
+    /// <summary>In a line, for reports.</summary>
     public static string Describe()
     {
         var model = File.Exists(CpuInfo)

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace JepaT.Lab;
 
 /// <summary>
-/// The machine's load under MLflow's names for it (<c>system/…</c>), sampled by a timer. What a system does not tell (there is
-/// no <c>/proc</c> outside Linux) is left out. Megabyte = 1e6 bytes; one decimal.
+/// The machine's load under MLflow's names for it (<c>system/…</c>), sampled by a timer, and this process's resident memory, for which
+/// MLflow has no name. What a system does not tell (there is no <c>/proc</c> outside Linux) is left out. Megabyte = 1e6 bytes; one decimal.
 /// </summary>
 internal sealed class SystemMetrics : IDisposable
 {
@@ -69,6 +69,7 @@ internal sealed class SystemMetrics : IDisposable
             yield return ("system_memory_usage_megabytes", memory.Used / 1e6);
             yield return ("system_memory_usage_percentage", 100 * memory.Used / memory.Total);
         }
+        if (Field(Lines("self/status"), "VmRSS:") is { } resident) yield return ("process_memory_megabytes", resident / 1e6);
         if (Disk() is { } disk)
         {
             yield return ("disk_usage_percentage", 100 * disk.Used / (disk.Used + disk.Available));
@@ -94,11 +95,12 @@ internal sealed class SystemMetrics : IDisposable
     private (double Used, double Total)? Memory()
     {
         var lines = Lines("meminfo");
-        return Field("MemTotal:") is { } total && Field("MemAvailable:") is { } available ? (total - available, total) : null;
-
-        double? Field(string name) => lines.FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) is { } line
-            ? Number(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024 : null;
+        return Field(lines, "MemTotal:") is { } total && Field(lines, "MemAvailable:") is { } available ? (total - available, total) : null;
     }
+
+    // "Name:    123 kB" in bytes.
+    private static double? Field(string[] lines, string name) => lines.FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) is { } line
+        ? Number(line[name.Length..].Trim().Split(' ')[0]) * 1024 : null;
 
     private (double Used, double Available)? Disk()
     {

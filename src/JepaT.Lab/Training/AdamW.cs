@@ -50,14 +50,14 @@ internal sealed class AdamW : IDisposable
     public IEnumerable<KeyValuePair<string, Tensor>> State() => plain.State().Concat(decayed.State());
 
     /// <summary>Copies a saved <see cref="State"/> back.</summary>
-    /// <exception cref="UserException">A tensor is missing or has another shape.</exception>
+    /// <exception cref="UserException">A tensor is missing or has another shape or type.</exception>
     public void Load(IReadOnlyDictionary<string, Tensor> state, string source)
     {
         using var noGrad = no_grad();
         foreach (var (name, own) in State())
         {
-            if (!state.TryGetValue(name, out var saved) || !saved.shape.SequenceEqual(own.shape))
-                throw new UserException($"{source}: optimizer state {name} is missing or has another shape; it belongs to another experiment");
+            if (!state.TryGetValue(name, out var saved) || !saved.shape.SequenceEqual(own.shape) || saved.dtype != own.dtype)
+                throw new UserException($"{source}: optimizer state {name} is missing or has another shape or type; it belongs to another experiment");
             own.copy_(saved);
         }
     }

@@ -18,9 +18,15 @@ internal sealed class Batches : IDisposable
     public Batches(ImageDataset data, ITextEncoder text, TrainingConfig config, long seed)
     {
         (this.data, this.config, this.seed) = (data, config, seed);
+        RequireFit(config, data);
+        captions = text.Encode(data.Captions).to(data.CaptionIds.device).DetachFromDisposeScope();
+    }
+
+    /// <exception cref="UserException">A batch is larger than the data.</exception>
+    public static void RequireFit(TrainingConfig config, ImageDataset data)
+    {
         if (config.BatchSize > data.Count)
             throw new UserException($"training.batch_size {config.BatchSize} is more than the {data.Count} pictures of {data.Name}");
-        captions = text.Encode(data.Captions).to(data.CaptionIds.device).DetachFromDisposeScope();
     }
 
     /// <summary>Steps of an epoch; what is left over is not used in it.</summary>

@@ -24,9 +24,6 @@ internal static class Checkpoint
         AtomicFile.Write(path, file => Safetensors.Save(file, tensors, metadata));
     }
 
-    /// <summary>The experiment that made the file.</summary>
-    public static Experiment Experiment(string path) => ExperimentFile.Parse(Metadata(path, "experiment"), path);
-
     /// <summary>Restores everything; returns the number of steps done.</summary>
     public static long Restore(string path, JepaModel model, JepaModel ema, AdamW optimizer)
     {
@@ -37,14 +34,25 @@ internal static class Checkpoint
         return long.Parse(Metadata(path, "step"), CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The EMA model on a device, in eval mode, with the experiment it belongs to.</summary>
-    public static (JepaModel Model, Experiment Experiment) LoadEma(string path, Func<Experiment, Device> device)
+    /// <summary>The EMA model on its experiment's device, in eval mode, with the experiment as overridden.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="overrides">As for <see cref="ExperimentFile.Load"/>.</param>
+    /// <param name="mayChange">What may be overridden: keys, or sections such as <c>sampling.*</c>.</param>
+    /// <exception cref="UserException">No checkpoint, another architecture, an override that would have no effect, or the machine does not do.</exception>
+    public static (JepaModel Model, Experiment Experiment) LoadEma(string path, IReadOnlyList<string> overrides, params string[] mayChange)
     {
-        var experiment = Experiment(path);
+        foreach (var text in overrides)
+        {
+            var key = text.Split('=')[0].Trim();
+            if (!mayChange.Any(m => m.EndsWith('*') ? key.StartsWith(m[..^1], StringComparison.Ordinal) : key == m))
+                throw new UserException($"--set {text}: a trained model keeps its settings; only {string.Join(", ", mayChange)} may change");
+        }
+        var experiment = ExperimentFile.Parse(Metadata(path, "experiment"), path, overrides);
+        var device = Workbench.Prepare(experiment, training: false);
         using var tensors = new Tensors(path);
         var model = new JepaModel(experiment.ResolvedModel);
         model.LoadStateDict(tensors.Below("ema."), path);
-        model.to(device(experiment));
+        model.to(device);
         model.eval();
         return (model, experiment);
     }

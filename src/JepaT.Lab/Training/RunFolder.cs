@@ -16,17 +16,25 @@ internal sealed class RunFolder(string path)
 
     public bool IsFinished => File.Exists(Result);
 
+    /// <summary>Whether there is anything to go on with. A start that failed before it computed anything leaves nothing of worth.</summary>
+    public bool HoldsRun => HasCheckpoint || IsFinished || RunId is not null;
+
     /// <summary>MLflow's id of the run in this folder, or null.</summary>
     public string? RunId => File.Exists(Of("mlflow-run")) ? File.ReadAllText(Of("mlflow-run")).Trim() : null;
 
     public string Of(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>Starts a run here: writes the resolved experiment before the first step.</summary>
+    /// <exception cref="UserException">The folder holds a run already.</exception>
+    public void RequireNew()
+    {
+        if (HoldsRun) throw new UserException($"{Path}: holds a run already; go on with './lab train --resume {Path}', or give another --output");
+    }
+
+    /// <summary>Starts a run here: writes the resolved experiment before the first step. All inputs have been checked by then.</summary>
     /// <exception cref="UserException">The folder holds a run already, or cannot be written.</exception>
     public void Create(Experiment experiment)
     {
-        if (File.Exists(Experiment))
-            throw new UserException($"{Path}: holds a run already; go on with './lab train --resume {Path}', or give another --output");
+        RequireNew();
         AtomicFile.Write(Experiment, ExperimentFile.ToYaml(experiment));
     }
 

@@ -22,7 +22,7 @@ internal sealed class TrainingRun : ITrainingObserver
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
     public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop)
     {
-        if (!File.Exists(folder.Experiment)) folder.Create(experiment);
+        if (!folder.HoldsRun) folder.Create(experiment);
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;

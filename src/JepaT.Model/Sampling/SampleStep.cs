@@ -25,9 +25,9 @@ public sealed record SamplingConfig
         if (Iterations < 1) throw new UserException($"sampling.iterations is {Iterations}; it must be at least 1");
         if (Iterations > tokens)
             throw new UserException($"sampling.iterations is {Iterations}, but an image has only {tokens} tokens; take at most {tokens}");
-        if (OdeSteps < 1) throw new UserException($"sampling.ode_steps is {OdeSteps}; it must be at least 1");
-        if (!double.IsFinite(Guidance) || Guidance < 0) throw new UserException($"sampling.guidance is {Guidance}; it must be 0 or more");
-        if (!double.IsFinite(TimeShift) || TimeShift <= 0) throw new UserException($"sampling.time_shift is {TimeShift}; it must be above 0");
+        if (OdeSteps is < 1 or > 10_000) throw new UserException($"sampling.ode_steps is {OdeSteps}; it must lie between 1 and 10000");
+        if (Guidance is not (>= 0 and <= 100)) throw new UserException($"sampling.guidance is {Guidance}; it must lie between 0 and 100");
+        if (TimeShift is not (>= 0.01 and <= 100)) throw new UserException($"sampling.time_shift is {TimeShift}; it must lie between 0.01 and 100");
     }
 }
 

@@ -31,6 +31,11 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.Contains("none, seed 0: finished before", said.ToString(), StringComparison.Ordinal);
         Assert.Equal(["none", "full"], second.Presets);
         Assert.All(second.Runs, r => Assert.True(r.Finished));
+        Assert.Equal(["./lab ablate --seeds 1 --only none"], first.Repeat);
+        Assert.Equal(["./lab ablate --seeds 1"], second.Repeat);
+        Assert.Equal(2, second.Calls.Count);
+        Assert.Equal(first.Calls[0], second.Calls[0]);
+        Assert.Equal(second.Calls.Sum(c => c.Duration.TotalSeconds), second.Duration!.Value.TotalSeconds, 1e-6);
         Assert.All(second.Runs, r => Assert.Contains("fid_fashion_20", r.Final.Keys));
         Assert.All(second.Runs, r => Assert.Contains("alignment_held_out_fashion_16", r.Final.Keys));
         Assert.All(new[] { "report.html", "ablation.json", "table.md", "table.csv", "samples-seed-0.png" }, name => Assert.True(File.Exists(Path.Combine(Output, name)), name));
@@ -83,6 +88,36 @@ public sealed class AblationRunnerTests : IDisposable
         var result = Run(experiment);
 
         Assert.True(Assert.Single(result.Runs).Finished);
+        Assert.Equal(2, result.Calls.Count);                                    // the stopped one, too
+    }
+
+    [Fact]
+    public void Presets_with_different_numbers_of_seeds_take_a_command_each()
+    {
+        RunResult[] runs = [Fake.Run("none", 0, 1), Fake.Run("full", 0, 1), Fake.Run("full", 1, 1)];
+
+        Assert.Equal(["go --seeds 1 --only none", "go --seeds 2 --only full"], AblationCalls.Repetition("go", ["none", "full"], runs));
+    }
+
+    [Fact]
+    public void A_start_that_failed_before_anything_was_computed_does_not_bind_the_folder()
+    {
+        Directory.CreateDirectory(Output);
+        File.WriteAllText(Path.Combine(Output, "experiment.yaml"), "name: left\nseed: 5\n");
+
+        var result = Run(Tiny(["none"]));
+
+        Assert.True(Assert.Single(result.Runs).Finished);
+        Assert.Equal("tiny", ExperimentFile.Load(Path.Combine(Output, "experiment.yaml")).Name);
+    }
+
+    [Fact]
+    public void A_broken_list_of_calls_is_named()
+    {
+        Run(Tiny(["none"]));
+        File.WriteAllText(Path.Combine(Output, "calls.json"), "[{");
+
+        Assert.Contains("calls.json", Assert.Throws<UserException>(() => Run(Tiny(["none"]))).Message, StringComparison.Ordinal);
     }
 
     private string Output => Path.Combine(folder.FullName, "out");

@@ -36,9 +36,12 @@ public sealed class DataCommandTests : IDisposable
     [Fact]
     public void A_preview_that_cannot_be_written_is_named()
     {
-        var error = Assert.Throws<UserException>(() => Run(new CommandApp<DataCommand>(), "--folder", tiny.Folder, "--preview", "/no/such/folder/a.png"));
+        File.WriteAllText(tiny["file"], "");
+        var path = Path.Combine(tiny["file"], "folder", "a.png");
 
-        Assert.Contains("/no/such/folder/a.png", error.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<UserException>(() => Run(new CommandApp<DataCommand>(), "--folder", tiny.Folder, "--preview", path));
+
+        Assert.Contains(path, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -71,13 +71,14 @@ internal static class GoldenModel
     }
 
     /// <summary>
-    /// Sampled tokens: 1e-5 of the largest value. Guidance multiplies the rounding of dozens of evaluations: the float32 golden
-    /// tensors themselves lie up to 0.9e-5 from a float64 evaluation, and two orders of summation 1.5e-5 apart (reference README).
+    /// Sampled tokens: 1e-5 × max(1, largest value). Guidance multiplies the rounding of dozens of evaluations. Measured on the constant
+    /// guidance of 3, where values reach 6: the float32 golden tokens lie 0.9e-5 from our own evaluation in float64, and our float32
+    /// ones 1.1e-5 to 1.3e-5 from the golden ones.
     /// </summary>
     public static void AssertSampled(Tensor golden, Tensor ours, string name)
     {
         var (difference, size) = (Difference(golden, ours), Math.Max(1, golden.abs().max().ToDouble()));
-        Assert.True(difference <= 1e-5 * size, $"{name}: differs by {difference:g3} of {size:g3}, allowed 1e-5 of it");
+        Assert.True(difference <= 1e-5 * size, $"{name}: differs by {difference:g3} of {size:g3}, allowed {1e-5 * size:g3}");
     }
 
     /// <summary>Gradients and weights: 1e-4 relative to the largest value.</summary>

@@ -112,6 +112,18 @@ public sealed class JepaModelTests : IDisposable
     }
 
     [Fact]
+    public void A_weight_of_another_type_is_refused_by_name()
+    {
+        var model = new JepaModel(Small);
+        var weights = new JepaModel(Small).StateDict();
+        weights["mask_token"] = zeros(weights["mask_token"].shape, dtype: ScalarType.Int32);
+
+        var error = Assert.Throws<UserException>(() => model.LoadStateDict(weights, "a.safetensors"));
+
+        Assert.Contains("mask_token is Int32, wanted Float32", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Guidance_halves_equal_two_separate_calls()
     {
         foreach (var fusion in Fusion.Presets.Values)

@@ -9,7 +9,12 @@ public class AblationResultTests
     public void Saved_and_loaded_it_gives_the_same_report()
     {
         using var folder = new TemporaryFolder();
-        var result = Fake.Ablation(pictures: 2) with { HeldOutPrompts = ["a blue bag"] };
+        var result = Fake.Ablation(pictures: 2) with
+        {
+            HeldOutPrompts = ["a blue bag"],
+            Calls = [new("./lab ablate", new(2025, 3, 4, 4, 0, 0, TimeSpan.FromHours(1)), TimeSpan.FromSeconds(1.5), null)],
+            Repeat = ["./lab ablate --seeds 3"],
+        };
         var nan = result.Runs[0] with { Curves = new Dictionary<string, IReadOnlyList<CurvePoint>> { ["train/loss"] = [new(1, double.NaN), new(2, double.PositiveInfinity)] } };
         result = result with { Runs = [nan, .. result.Runs.Skip(1)] };
 

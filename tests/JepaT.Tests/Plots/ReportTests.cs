@@ -42,6 +42,8 @@ public partial class ReportTests
             Experiment = Hostile,
             ConfigYaml = Hostile,
             Command = Hostile,
+            Calls = [new(Hostile, fake.Date, TimeSpan.Zero, Hostile)],
+            Repeat = [Hostile],
             Machine = Hostile,
             DataName = Hostile,
             Commit = Hostile,
@@ -72,6 +74,25 @@ public partial class ReportTests
 
         Assert.All(parts, part => Assert.Contains(part, html, StringComparison.Ordinal));
         Assert.Equal(8, Count(html, "<img "));                              // 4 runs with pictures × 2 prompts
+    }
+
+    [Fact]
+    public void Several_calls_are_told_with_one_command_for_the_whole()
+    {
+        AblationCall[] calls =
+        [
+            new("./lab ablate --only none", new(2025, 3, 4, 4, 0, 0, TimeSpan.Zero), TimeSpan.FromMinutes(3), "fedcba9876543210"),
+            new("./lab ablate -o x", new(2025, 3, 4, 5, 0, 0, TimeSpan.Zero), TimeSpan.FromMinutes(11), "0123456789abcdef"),
+        ];
+
+        var html = Report.Html(Fake.Ablation() with { Command = calls[1].Command, Calls = calls, Repeat = ["./lab ablate experiments/quick.yaml --seeds 3"] });
+
+        string[] parts =
+        [
+            "14 min 00 s, the sum of 2 calls", "git checkout 0123456789abcdef\n./lab ablate experiments/quick.yaml --seeds 3</pre>", "2025-03-04 04:00", "3 min 00 s",
+            "./lab ablate --only none", "made with another one: fedcba9876543210",
+        ];
+        Assert.All(parts, part => Assert.Contains(part, html, StringComparison.Ordinal));
     }
 
     [Fact]

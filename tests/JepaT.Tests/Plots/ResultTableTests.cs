@@ -12,10 +12,10 @@ public class ResultTableTests
         // IS: 5, 6, 7: 6 ± 1; 5, 6: 5.5 ± 0.70711. Alignment: 50, 60, 70 %: 60 ± 10; 50, 60 %: 55 ± 7.07.
         const string expected =
             """
-            | Preset | Runs | FID (fashion, 1k) ↓ | IS (fashion, 1k) ↑ | Alignment seen ↑ | Alignment held-out ↑ | Parameters | Images/s ↑ |
+            | Preset | Runs | FID (fashion, 1k) ↓ | IS (fashion, 1k) ↑ | Alignment seen ↑ | Alignment held-out ↑ | Parameters | Images/s |
             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-            | none | 3/3 | 64.00 ± 4.00 | **6.00 ± 1.00** | **60.0 ± 10.0 %** | **25.0 ± 0.0 %** | 1.23 M | **250 ± 0** |
-            | full | 2/3, 1 failed | **41.50 ± 2.12** | 5.50 ± 0.71 | 55.0 ± 7.1 % | **25.0 ± 0.0 %** | 1.23 M | **250 ± 0** |
+            | none | 3/3 | 64.00 ± 4.00 | **6.00 ± 1.00** | **60.0 ± 10.0 %** | 25.0 ± 0.0 % | 1.23 M | 250 ± 0 |
+            | full | 2/3, 1 failed | **41.50 ± 2.12** | 5.50 ± 0.71 | 55.0 ± 7.1 % | 25.0 ± 0.0 % | 1.23 M | 250 ± 0 |
             | late | 0/1, 1 failed | failed | failed | failed | failed | failed | failed |
 
             """;
@@ -64,6 +64,18 @@ public class ResultTableTests
         Assert.Null(table.Rows[0].Cells[0]!.Value.Deviation);
         Assert.False(table.IsBest(0, 0));
         Assert.True(table.IsBest(1, 0));
+    }
+
+    [Fact]
+    public void Speed_is_told_and_no_merit_of_a_preset()
+    {
+        var run = Fake.Run("full", 0, 2);
+        var faster = run with { Final = new Dictionary<string, double>(run.Final) { ["images_per_second"] = 500 } };
+
+        var table = ResultTable.Of(Fake.Ablation() with { Runs = [Fake.Run("none", 0, 3), faster] });
+
+        Assert.Equal("Images/s", table.Columns[^1].HeadingWithArrow);
+        Assert.False(table.IsBest(1, table.Columns.Count - 1));
     }
 
     [Fact]

@@ -160,6 +160,18 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void An_optimizer_state_of_another_type_is_refused_by_name()
+    {
+        using var scope = NewDisposeScope();
+        using var trainer = new Trainer(Tiny(), data, text, Folder("types"));
+        using var optimizer = new AdamW(trainer.Model.UsedWeights());
+        var state = optimizer.State().ToDictionary(s => s.Key, s => s.Value);
+        state["exp_avg.mask_token"] = state["exp_avg.mask_token"].to(ScalarType.Int32);
+
+        Assert.Contains("exp_avg.mask_token", Assert.Throws<UserException>(() => optimizer.Load(state, "a.safetensors")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_write_that_fails_leaves_the_old_file()
     {
         var path = Path.Combine(folder.FullName, "file");
