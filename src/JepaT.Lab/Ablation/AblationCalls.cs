@@ -15,19 +15,21 @@ public sealed record AblationCall(string Command, DateTimeOffset Started, TimeSp
 /// </summary>
 internal sealed class AblationCalls(string folder, string command, string? commit) : IDisposable
 {
+    private const string FileName = "calls.json";
+
     private readonly DateTimeOffset started = TimeProvider.System.GetLocalNow();
     private readonly long start = TimeProvider.System.GetTimestamp();
+    private readonly string path = Path.Combine(folder, FileName);
+    private readonly List<AblationCall> before = Read(Path.Combine(folder, FileName));      // a broken file is told now, not after the work
     private bool ended;
 
-    private string FilePath => Path.Combine(folder, "calls.json");
-
     /// <summary>Ends the present call and returns all, the oldest first.</summary>
-    /// <exception cref="UserException">The file cannot be read or written.</exception>
+    /// <exception cref="UserException">The file cannot be written.</exception>
     public IReadOnlyList<AblationCall> End()
     {
         ended = true;
-        List<AblationCall> calls = [.. Before(), new(command, started, TimeProvider.System.GetElapsedTime(start), commit)];
-        AtomicFile.Write(FilePath, file => JsonSerializer.Serialize(file, calls, AblationResult.Json));
+        List<AblationCall> calls = [.. before, new(command, started, TimeProvider.System.GetElapsedTime(start), commit)];
+        AtomicFile.Write(path, file => JsonSerializer.Serialize(file, calls, AblationResult.Json));
         return calls;
     }
 
@@ -52,17 +54,17 @@ internal sealed class AblationCalls(string folder, string command, string? commi
         [.. runs.GroupBy(r => r.Preset).GroupBy(preset => preset.Count(), preset => preset.Key)
             .Select(group => $"{start} --seeds {group.Key}" + (group.Count() < presets.Count ? $" --only {string.Join(',', group)}" : ""))];
 
-    private List<AblationCall> Before()
+    private static List<AblationCall> Read(string path)
     {
         try
         {
-            if (!File.Exists(FilePath)) return [];
-            using var file = File.OpenRead(FilePath);
+            if (!File.Exists(path)) return [];
+            using var file = File.OpenRead(path);
             return JsonSerializer.Deserialize<List<AblationCall>>(file, AblationResult.Json) ?? throw new JsonException("it holds null");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            throw new UserException($"{FilePath}: is not the list of an ablation's calls ({e.Message.ReplaceLineEndings(" ")}); remove it, and its calls are forgotten", e);
+            throw new UserException($"{path}: is not the list of an ablation's calls ({e.Message.ReplaceLineEndings(" ")}); remove it, and its calls are forgotten", e);
         }
     }
 }

@@ -20,8 +20,8 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     {
         var parent = new RunFolder(folder);
         Open(parent);
-        using var log = StartParent(parent);
         using var call = new AblationCalls(folder, command, Commit());
+        using var log = StartParent(parent);
         var runs = new List<RunResult>();
         var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
             .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
