@@ -19,6 +19,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
     {
         var parent = new RunFolder(folder);
+        using var inUse = parent.Use();
         Open(parent);
         using var call = new AblationCalls(folder, command, Commit());
         using var log = StartParent(parent);
@@ -37,7 +38,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         }
         catch (OperationCanceledException)
         {
-            log.Finish(RunStatus.Killed);
+            log.Abandon(RunStatus.Killed);
             throw;
         }
         var calls = call.End();
@@ -86,9 +87,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         {
             result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop);
         }
-        catch (Exception e) when (e is UserException or DivergedException or ExternalException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            output.WriteLine($"{preset}, seed {seed}: failed, {e.Message}");
+            // The trace of what nobody foresaw is shown: the run it ended is in the table with its message alone.
+            output.WriteLine($"{preset}, seed {seed}: failed, {(e is UserException or DivergedException or ExternalException ? e.Message : e)}");
             return new RunResult(preset, seed, place.RunId ?? "", "FAILED", e.Message.Split('\n')[0], new Dictionary<string, double>(),
                 new Dictionary<string, IReadOnlyList<CurvePoint>>(), []);
         }

@@ -141,7 +141,29 @@ public sealed partial class RunLogger : IDisposable
 
     /// <summary>Writes all, then the status and the end of the run, and stops. Logging afterwards is an error.</summary>
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
-    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null)
+    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, note: null, patience);
+
+    /// <summary>
+    /// Ends the run while an exception is on its way, which must not be hidden by another: that the store cannot be written is
+    /// said, not thrown. Nothing happens when the run was finished before.
+    /// </summary>
+    /// <param name="status">FAILED or KILLED.</param>
+    /// <param name="note">The run's description, with the reason.</param>
+    public void Abandon(RunStatus status, string? note = null)
+    {
+        try
+        {
+            End(status, note, patience: null);
+        }
+        catch (Exception e) when (e is UserException or InvalidOperationException)      // what the queue throws
+        {
+            queue.Warnings.WriteLine($"error: {e.Message}");
+        }
+    }
+
+    public void Dispose() => Abandon(RunStatus.Failed);
+
+    private void End(RunStatus status, string? note, TimeSpan? patience)
     {
         lock (gate)
         {
@@ -150,19 +172,11 @@ public sealed partial class RunLogger : IDisposable
         }
         system?.Dispose();
         var end = Now();
-        queue.Close(new WorkEntry(() => store.UpdateRun(RunId, status, end)), patience ?? DefaultPatience);
-    }
-
-    public void Dispose()
-    {
-        try
+        queue.Close(new WorkEntry(() =>
         {
-            Finish(RunStatus.Failed);
-        }
-        catch (UserException e)     // an exception may be on its way already; it must not be hidden by this one
-        {
-            queue.Warnings.WriteLine($"error: {e.Message}");
-        }
+            if (note is not null) store.LogBatch(RunId, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
+            store.UpdateRun(RunId, status, end);
+        }), patience ?? DefaultPatience);
     }
 
     private void Enqueue(LogEntry entry)

@@ -38,5 +38,25 @@ internal sealed class RunFolder(string path)
         AtomicFile.Write(Experiment, ExperimentFile.ToYaml(experiment));
     }
 
+    /// <summary>Keeps other programs out of the folder until disposed; the system lets go of it when the program is killed.</summary>
+    /// <exception cref="UserException">Another program is at work here, or the folder cannot be written.</exception>
+    public IDisposable Use()
+    {
+        const string name = ".lock";
+        try
+        {
+            Directory.CreateDirectory(Path);
+            return new FileStream(Of(name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException e) when (File.Exists(Of(name)))
+        {
+            throw new UserException($"{Path}: another program is at work in this folder; let it end, or give another --output", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{Path}: cannot be written to ({e.Message}); mend its rights, or give another --output", e);
+        }
+    }
+
     public void SetRunId(string id) => AtomicFile.Write(Of("mlflow-run"), id + "\n");
 }

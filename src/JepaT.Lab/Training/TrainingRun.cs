@@ -20,8 +20,10 @@ internal sealed class TrainingRun : ITrainingObserver
     /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
     /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
+    /// <exception cref="UserException">The folder is in use, a file or the store cannot be written; run marked FAILED.</exception>
     public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop)
     {
+        using var inUse = folder.Use();
         if (!folder.HoldsRun) folder.Create(experiment);
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
         if (folder.HasCheckpoint) trainer.Resume();
@@ -44,13 +46,12 @@ internal sealed class TrainingRun : ITrainingObserver
         }
         catch (OperationCanceledException)
         {
-            log.Finish(RunStatus.Killed);
+            log.Abandon(RunStatus.Killed);
             throw;
         }
         catch (Exception e)
         {
-            log.Note($"Failed: {e.Message}");
-            log.Finish(RunStatus.Failed);
+            log.Abandon(RunStatus.Failed, $"Failed: {e.Message}");
             throw;
         }
     }

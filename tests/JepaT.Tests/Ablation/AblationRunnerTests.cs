@@ -120,6 +120,38 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.Contains("calls.json", Assert.Throws<UserException>(() => Run(Tiny(["none"]))).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_folder_at_work_takes_no_second_program_and_is_free_afterwards()
+    {
+        var place = new RunFolder(Output);
+        using (place.Use())
+        {
+            Assert.Contains("at work in this folder", Assert.Throws<UserException>(() => Run(Tiny(["none"]))).Message, StringComparison.Ordinal);
+            Assert.False(File.Exists(place.Experiment));
+        }
+
+        Assert.True(Assert.Single(Run(Tiny(["none"])).Runs).Finished);
+    }
+
+    [Fact]
+    public void A_full_disk_below_the_store_is_what_is_told_of_each_run()
+    {
+        var experiment = Tiny(["none", "full"]);
+        var said = new StringWriter();
+        using var store = SqliteStore.Open(Uri);
+        using var bench = new Workbench(experiment, store);
+        var runner = new AblationRunner(experiment, bench, Output, "./lab ablate", said);
+        store.LimitPages(new FileInfo(store.File).Length / 4096 + 1);       // the disk's end, as SQLite sees it: some way into the first run
+
+        var error = Record.Exception(() => runner.Run([], TestContext.Current.CancellationToken));
+
+        Assert.True(error is null or UserException, error?.ToString());      // the parent's own values may still have found room
+        Assert.Contains("none, seed 0: failed", said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("the disk is full", said.ToString(), StringComparison.Ordinal);
+        store.LimitPages(1_000_000);
+        Assert.All(runner.Run([], TestContext.Current.CancellationToken).Runs, r => Assert.True(r.Finished));
+    }
+
     private string Output => Path.Combine(folder.FullName, "out");
 
     private string Uri => $"sqlite:///{Path.Combine(folder.FullName, "mlflow.db")}";
