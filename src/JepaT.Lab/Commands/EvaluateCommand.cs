@@ -42,8 +42,8 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         {
             log.Params(ExperimentFile.SettingsOf(experiment));
             log.Tag("jepat.checkpoint", Path.GetFullPath(checkpoint));
-            using var progress = new Progress("generating", experiment.Evaluation.Count, "pictures");
-            foreach (var (name, value) in bench.Evaluation.Measure(model, stop.Token, (done, total) => progress.Report(done)))
+            using var progress = new Progress("generating", bench.Evaluation.PictureCount, "pictures");
+            foreach (var (name, value) in bench.Evaluation.Measure(model, stop.Token, done => progress.Report(done)))
             {
                 log.Metric("eval/" + name, value, 0);
                 AnsiConsole.Console.Profile.Out.Writer.WriteLine(FormattableString.Invariant($"{name,-40} {value:G6}"));

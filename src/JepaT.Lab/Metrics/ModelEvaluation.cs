@@ -44,15 +44,17 @@ internal sealed class ModelEvaluation : IDisposable
     /// <summary>Those of <see cref="GridPrompts"/> that never occur in training.</summary>
     public IReadOnlyList<string> GridHeldOut { get; }
 
+    /// <summary>Pictures that <see cref="Measure"/> generates.</summary>
+    public int PictureCount => seen.Count + (heldOut?.Count ?? 0);
+
     /// <summary>All metrics of the model (in eval mode), by name.</summary>
-    public IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int, int>? progress = null)
+    public IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int>? progress = null)
     {
-        var total = seen.Count + (heldOut?.Count ?? 0);
         using var scope = NewDisposeScope();
-        using var made = Extract(model, seen, 0, done => progress?.Invoke(done, total), stop);
+        using var made = Extract(model, seen, 0, done => progress?.Invoke(done), stop);
         List<(string, double)> values = [.. evaluator.Evaluate(made, seen.Items, seen.Colours)];
         if (heldOut is null) return values;
-        using var unseen = Extract(model, heldOut, HeldOutSeeds, done => progress?.Invoke(seen.Count + done, total), stop);
+        using var unseen = Extract(model, heldOut, HeldOutSeeds, done => progress?.Invoke(seen.Count + done), stop);
         var alignment = Alignment.Compute(unseen.ItemLogits, unseen.ColourLogits, heldOut.Items, heldOut.Colours, Vocabulary.IsHeldOut).HeldOut!;
         values.Add((MetricNames.Alignment(heldOut: true, network.Name, alignment.Count), alignment.Both));
         values.Add((MetricNames.AlignmentItem(heldOut: true, network.Name, alignment.Count), alignment.Item));

@@ -41,7 +41,8 @@ public sealed class Progress : IDisposable
     {
         if (first < 0) first = done;                    // a resumed run does not count what it found
         (this.done, this.note) = (done, note);
-        if (clock.GetElapsedTime(lastDrawn) < (terminal ? TerminalInterval : PlainInterval)) return;
+        // The end is written once, by Dispose: something may still follow the last unit.
+        if (done >= total || clock.GetElapsedTime(lastDrawn) < (terminal ? TerminalInterval : PlainInterval)) return;
         lastDrawn = clock.GetTimestamp();
         Draw();
     }

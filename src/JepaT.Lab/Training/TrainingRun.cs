@@ -72,14 +72,21 @@ internal sealed class TrainingRun : ITrainingObserver
 
     public void Evaluate(long step, JepaModel ema)
     {
-        var values = bench.Evaluation.Measure(ema, stop);
-        foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
-        var fid = values[0];
-        lastEvaluation = string.Create(CultureInfo.InvariantCulture, $", {fid.Name} {fid.Value:0.00}");
+        lastEvaluation = Measure(step, ema);
         using var scope = NewDisposeScope();
         var samples = bench.Evaluation.Samples(ema);
         log.Image("eval/samples", step, ImageGrid.Png(samples, columns: bench.Evaluation.GridPrompts.Count, scale: 2));
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
+    }
+
+    private string Measure(long step, JepaModel ema)
+    {
+        using var measuring = new Progress($"measuring after step {step}", bench.Evaluation.PictureCount, "pictures");
+        var values = bench.Evaluation.Measure(ema, stop, done => measuring.Report(done));
+        foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
+        var fid = string.Create(CultureInfo.InvariantCulture, $"{values[0].Name} {values[0].Value:0.00}");
+        measuring.Report(bench.Evaluation.PictureCount, fid);
+        return ", " + fid;
     }
 
     public void Saved(long step, string path) => log.Flush();
