@@ -1,2 +1,1 @@
-global using JepaT.Lab;
 global using JepaT.Model;
