@@ -52,7 +52,8 @@ TXT
 
   # shellcheck disable=SC2086
   build JepaT.sln "$out/test.stamp" $sources tests
-  cp -p "$out/test.stamp" "$out/lab.stamp"                               # the solution holds the program too
+  cp -p "$out/test.stamp" "$out/lab.stamp"                               # the solution holds the programs too
+  cp -p "$out/test.stamp" "$out/notebook.stamp"
   results=$out/test-results
   rm -rf "$results"
   mkdir -p "$results"
