@@ -94,7 +94,9 @@ internal sealed partial class NotebookDocument
         using var stream = new MemoryStream();
         using (var writer = new Utf8JsonWriter(stream, AsNbformatWrites)) root.WriteTo(writer);
         stream.WriteByte((byte)'\n');
-        return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+        var text = Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+        return Escape().Replace(text, e => e.Value is not ['\\', 'u', .. var hex] ? e.Value
+            : (char)int.Parse(hex, NumberStyles.HexNumber, CultureInfo.InvariantCulture) is >= ' ' and var character ? character.ToString() : e.Value.ToLowerInvariant());
     }
 
     private static JsonNode? Read(string json, string name)
@@ -152,6 +154,10 @@ internal sealed partial class NotebookDocument
             }
         }
     }
+
+    // .NET escapes more than JSON asks for, emoji for instance, and in capitals; nbformat does neither.
+    [GeneratedRegex(@"\\(?:u[0-9A-Fa-f]{4}|.)")]
+    private static partial Regex Escape();
 
     [GeneratedRegex("^[a-zA-Z0-9-_]{1,64}$")]
     private static partial Regex ValidId();
