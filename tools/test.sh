@@ -49,6 +49,8 @@ TXT
   esac
   # The real MLflow server, which one test starts, is installed into a virtual environment; elsewhere that test skips.
   if [ "${CI:-}" = true ] && ! python3 -c 'import ensurepip' 2>/dev/null; then setup fetch_venv; fi
+  # nbformat judges executed notebooks; Debian's Python finds it even where the PATH names another one.
+  if [ "${CI:-}" = true ] && ! python3 -c 'import nbformat' 2>/dev/null && ! /usr/bin/python3 -c 'import nbformat' 2>/dev/null; then setup fetch_nbformat; fi
 
   # shellcheck disable=SC2086
   build JepaT.sln "$out/test.stamp" $sources tests
