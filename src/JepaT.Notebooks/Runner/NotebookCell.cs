@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace JepaT.Notebooks;
 
 /// <summary>A view of a cell's JSON. Two views of the same JSON are equal.</summary>
-internal readonly record struct NotebookCell(JsonObject Json)
+internal sealed record NotebookCell(JsonObject Json)
 {
     /// <summary>A new code or markdown cell with tags.</summary>
     public static NotebookCell Create(string type, string source, params string[] tags)

@@ -40,7 +40,7 @@ internal static class Parameters
         }
 
         document.Remove(InjectedTag);
-        var next = document.Cells.SkipWhile(c => c != code[place]).Skip(1).Cast<NotebookCell?>().FirstOrDefault();
+        var next = document.Cells.SkipWhile(c => c != code[place]).Skip(1).FirstOrDefault();
         document.Insert(next, NotebookCell.Create("code", string.Join('\n', lines.Values.Prepend("// the values of this run")), InjectedTag));
     }
 

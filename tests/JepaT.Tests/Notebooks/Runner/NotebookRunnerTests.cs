@@ -49,8 +49,8 @@ public sealed class NotebookRunnerTests : IDisposable
         var document = NotebookFile.Document("1", "var x = 1;\nthrow new InvalidOperationException(\"no `code` here, </b>\\nnor there\");", "2");
         document.Cells[1].Outputs = [Old("old of the failing")];
         document.Cells[2].Outputs = [Old("old of the last")];
-        (document.Cells[2].ExecutionCount, var untouched) = (9, document.Cells[2].Json);
-        var last = untouched.ToJsonString();
+        document.Cells[2].ExecutionCount = 9;
+        var last = document.Cells[2].Json.ToJsonString();
 
         var outcome = await RunAsync(document);
 
@@ -109,7 +109,7 @@ public sealed class NotebookRunnerTests : IDisposable
     {
         using var stop = new CancellationTokenSource();
         var document = NotebookFile.Document("Console.WriteLine(\"begun\");\nawait Task.Delay(-1);", "2");
-        var run = RunAsync(document, stop: stop.Token);
+        var run = RunAsync(document, stop: stop);
         await Task.Delay(TimeSpan.FromSeconds(4), TestContext.Current.CancellationToken);
         await stop.CancelAsync();
 
@@ -172,10 +172,10 @@ public sealed class NotebookRunnerTests : IDisposable
         Assert.False(File.Exists(missing));
     }
 
-    private async Task<RunOutcome> RunAsync(NotebookDocument document, TimeSpan? limit = null, CancellationToken stop = default)
+    private async Task<RunOutcome> RunAsync(NotebookDocument document, TimeSpan? limit = null, CancellationTokenSource? stop = null)
     {
         await using var session = new Session(new SessionOptions { Folder = folder });
-        return await new NotebookRunner(document, new OutputCleaner([(folder, ".")], _ => { }), Output) { Limit = limit, Log = log }.RunAsync(session, stop);
+        return await new NotebookRunner(document, new OutputCleaner([(folder, ".")], _ => { }), Output) { Limit = limit, Log = log }.RunAsync(session, stop?.Token ?? TestContext.Current.CancellationToken);
     }
 
     private static JsonObject Old(string text) => new() { ["name"] = "stdout", ["output_type"] = "stream", ["text"] = new JsonArray(text) };
