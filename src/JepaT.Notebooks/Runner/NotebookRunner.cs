@@ -3,10 +3,14 @@ using System.Globalization;
 namespace JepaT.Notebooks;
 
 /// <summary>How a run ended.</summary>
-internal enum RunEnd { Finished, Failed, Stopped, Stuck }
+internal enum RunEnd { Finished, Failed, Stopped }
 
 /// <summary>The end of a run: in which cell, counted from 1, and why, unless it finished.</summary>
-internal sealed record RunOutcome(RunEnd End, int Cell = 0, CellError? Error = null);
+/// <param name="End">How it ended.</param>
+/// <param name="Cell">The cell that failed or was stopped.</param>
+/// <param name="Error">Why.</param>
+/// <param name="Stuck">The cell could not be interrupted: it still runs, and only the end of the process ends it.</param>
+internal sealed record RunOutcome(RunEnd End, int Cell = 0, CellError? Error = null, bool Stuck = false);
 
 /// <summary>
 /// Runs a notebook's code cells from top to bottom. After each cell the document is saved, completely or not at all, so that whatever
@@ -78,7 +82,7 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         if (!ended) message += ", and could not be interrupted";
         var error = cleaner.Clean(new CellError(name, message, (ended ? (await run).Error?.Traceback : null) ?? [message]));
         outputs.End(new CellResult(null, error), number);
-        return new(ended ? stopped ? RunEnd.Stopped : RunEnd.Failed : RunEnd.Stuck, number, error);
+        return new(stopped ? RunEnd.Stopped : RunEnd.Failed, number, error, Stuck: !ended);
     }
 
     private static async Task<bool> EndsBefore(Task run, Action tick, CancellationToken limit)

@@ -63,7 +63,7 @@ internal sealed class RunCommand : Command<RunCommand.Settings>
 
         var session = new Session(new SessionOptions { Folder = folder });
         var outcome = await runner.RunAsync(session, stop);
-        if (outcome.End != RunEnd.Stuck) await session.DisposeAsync();
+        if (!outcome.Stuck) await session.DisposeAsync();
 
         foreach (var line in NotebookArtifacts.Log(output, Path.GetFileName(settings.Notebook), OpenedRuns.All().Skip(opened))) messages.WriteLine(line);
         Console.WriteLine(output);
@@ -76,7 +76,7 @@ internal sealed class RunCommand : Command<RunCommand.Settings>
         if (outcome.Error is { } error)
             foreach (var line in error.Traceback.Prepend($"error: {settings.Notebook}: cell {outcome.Cell}: {error.Name}: {error.Message.ReplaceLineEndings(" ")}").Distinct()) messages.WriteLine(OutputCleaner.WithoutColours(line));
         var code = outcome.End switch { RunEnd.Finished => 0, RunEnd.Stopped => 130, _ => 1 };
-        if (outcome.End == RunEnd.Stuck) Environment.Exit(code);                    // a thread is left that nothing ends
+        if (outcome.Stuck) Environment.Exit(code);
         return code;
     }
 }

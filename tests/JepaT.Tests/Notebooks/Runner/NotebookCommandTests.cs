@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using AngleSharp.Html.Parser;
+using JepaT.Model;
 using JepaT.Notebooks;
 
 namespace JepaT.Tests;
@@ -40,27 +41,34 @@ public sealed class NotebookCommandTests : IDisposable
         Assert.Contains("This run failed", NotebookDocument.Load(Path.Combine(folder, "sub", "b.ipynb")).Cells[0].Source, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Bad_input_ends_in_one_line_and_exit_code_1()
+    {
+        Write("python.ipynb", NotebookFile.Of([], """{"language": "python", "name": "python3"}"""));
+
+        Assert.Equal((1, "", "error: python.ipynb: is a notebook in python (kernel python3); this engine runs C#\n"), await RunAsync("run", "python.ipynb"));
+        Assert.Equal(["python.ipynb"], Directory.GetFiles(folder).Select(Path.GetFileName));
+    }
+
     [Theory]
-    [InlineData("error: none.ipynb: there is no such file", "none.ipynb")]
-    [InlineData("error: text.ipynb: is not a notebook (no JSON: ", "text.ipynb")]
-    [InlineData("error: python.ipynb: is a notebook in python (kernel python3); this engine runs C#", "python.ipynb")]
-    [InlineData("error: good.ipynb: has no parameter 'stepz'; it has steps (int)", "good.ipynb", "-p", "stepz=1")]
-    [InlineData("error: good.ipynb: parameter 'steps' must be an int (a whole number), and 'many' is none", "good.ipynb", "-p", "steps=many")]
-    [InlineData("error: --to pdf: only html can be made", "good.ipynb", "--to", "pdf")]
-    [InlineData("error: --timeout 0: give a number of seconds above 0", "good.ipynb", "--timeout", "0")]
-    [InlineData("error: -o page.html: the executed notebook needs a name that ends in .ipynb", "good.ipynb", "-o", "page.html")]
-    public async Task Bad_input_ends_in_one_line(string line, params string[] arguments)
+    [InlineData("none.ipynb: there is no such file", "none.ipynb")]
+    [InlineData("text.ipynb: is not a notebook (no JSON: ", "text.ipynb")]
+    [InlineData("good.ipynb: has no parameter 'stepz'; it has steps (int)", "good.ipynb", "stepz=1")]
+    [InlineData("good.ipynb: parameter 'steps' must be an int (a whole number), and 'many' is none", "good.ipynb", "steps=many")]
+    [InlineData("--to pdf: only html can be made", "good.ipynb", null, null, "pdf")]
+    [InlineData("--timeout 0: give a number of seconds above 0", "good.ipynb", null, null, null, 0.0)]
+    [InlineData("--timeout NaN: give a number of seconds above 0", "good.ipynb", null, null, null, double.NaN)]
+    [InlineData("-o page.html: the executed notebook needs a name that ends in .ipynb", "good.ipynb", null, "page.html")]
+    public void Nothing_runs_when_the_input_is_bad(string message, string notebook, string? parameter = null, string? output = null, string? to = null, double? timeout = null)
     {
         Write("text.ipynb", "# Title");
-        Write("python.ipynb", NotebookFile.Of([], """{"language": "python", "name": "python3"}"""));
         Write("good.ipynb", NotebookFile.Of("# tag: parameters\nvar steps = 1;"));
+        var settings = new RunCommand.Settings { Notebook = Path.Combine(folder, notebook), Parameters = parameter is null ? [] : [parameter], Output = output, To = to, Timeout = timeout };
 
-        var (code, output, errors) = await RunAsync(["run", .. arguments]);
+        var e = Assert.Throws<UserException>(() => new RunCommand().Execute(null!, settings, TestContext.Current.CancellationToken));
 
-        Assert.Equal((1, ""), (code, output));
-        Assert.StartsWith(line, errors, StringComparison.Ordinal);
-        Assert.Equal(errors.Length - 1, errors.IndexOf('\n', StringComparison.Ordinal));
-        Assert.Empty(Directory.GetFiles(folder, "*.out.*"));
+        Assert.StartsWith(message, e.Message.Replace(folder + Path.DirectorySeparatorChar, "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
     }
 
     [Fact]
