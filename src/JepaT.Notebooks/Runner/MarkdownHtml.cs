@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Markdig;
 using Markdig.Syntax;
 using Markdig.Syntax.Inlines;
@@ -6,7 +7,7 @@ using Markdig.Syntax.Inlines;
 namespace JepaT.Notebooks;
 
 /// <summary>Markdown cells as HTML. Pictures beside the notebook, and those attached to a cell, are put into the text itself.</summary>
-internal sealed class MarkdownHtml(string folder)
+internal sealed partial class MarkdownHtml(string folder)
 {
     private static readonly MarkdownPipeline Pipeline = new MarkdownPipelineBuilder()
         .UsePipeTables().UseAutoIdentifiers().UseFootnotes().UseTaskLists().UseAutoLinks().UseEmphasisExtras().UseMathematics().Build();
@@ -25,8 +26,13 @@ internal sealed class MarkdownHtml(string folder)
     {
         var document = Markdown.Parse(source, Pipeline);
         foreach (var image in document.Descendants<LinkInline>().Where(l => l.IsImage && l.Url is not null)) image.Url = Embedded(image.Url!, attachments);
-        return HtmlFragment.Inert(document.ToHtml(Pipeline));
+        var html = HtmlFragment.Inert(document.ToHtml(Pipeline));
+        // Formulas stay TeX, without the marks meant for a script that would typeset them.
+        return html.Contains("class=\"math\"", StringComparison.Ordinal) ? Marks().Replace(html, "$1$2$3") : html;
     }
+
+    [GeneratedRegex("""(<(?:span|div) class="math">\s*)\\[(\[](.*?)\\[)\]](\s*</)""", RegexOptions.Singleline)]
+    private static partial Regex Marks();
 
     // An address that cannot be put in stays: the page then shows the picture's description.
     private string Embedded(string url, JsonObject? attachments)

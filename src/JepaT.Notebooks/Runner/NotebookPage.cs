@@ -36,7 +36,7 @@ internal sealed class NotebookPage
     private void Cell(NotebookCell cell)
     {
         if (cell.Type == "markdown")
-            Raw($"<section class=\"text\" id=\"{cell.Id}\">\n").Raw(markdown.Render(cell.Source, cell.Json["attachments"] as JsonObject)).Raw("</section>\n");
+            Raw($"<section class=\"text{(cell.HasTag(NotebookRunner.ErrorTag) ? " failure" : "")}\" id=\"{cell.Id}\">\n").Raw(markdown.Render(cell.Source, cell.Json["attachments"] as JsonObject)).Raw("</section>\n");
         if (!cell.IsCode || (cell.Source.Length == 0 && cell.Outputs.Count == 0)) return;
         Raw($"<section class=\"code\" id=\"{cell.Id}\">\n<div class=\"count\">{cell.ExecutionCount}</div>\n<pre class=\"source\"><code>")
             .Raw(CodeHtml.Of(cell.Source)).Raw("</code></pre>\n");

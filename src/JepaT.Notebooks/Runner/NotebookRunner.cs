@@ -21,7 +21,7 @@ internal sealed record RunOutcome(RunEnd End, int Cell = 0, CellError? Error = n
 internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cleaner, string output)
 {
     /// <summary>papermill's tag: whoever runs the notebook again, it or we, takes these cells out first.</summary>
-    private const string ErrorTag = "papermill-error-cell-tag";
+    internal const string ErrorTag = "papermill-error-cell-tag";
 
     /// <summary>How long an interrupted cell may take to end; the engine promises a second.</summary>
     internal static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);

@@ -66,6 +66,14 @@ public sealed class NotebookPageTests : IDisposable
     }
 
     [Fact]
+    public void Formulas_are_shown_as_they_were_written()
+    {
+        var page = Page(Markdown("With $x_t = (1 - t)\\,x_0$ and\n\n$$\nu_t < x_1\n$$\n"));
+
+        Assert.Equal(["x_t = (1 - t)\\,x_0", "u_t < x_1"], page.QuerySelectorAll(".math").Select(m => m.TextContent.Trim()));
+    }
+
+    [Fact]
     public void The_page_forbids_every_request_and_has_colours_for_light_and_dark()
     {
         var page = Page(Code("#r \"nuget: A, 1\"\nusing System; var x = new List<int> { 1 }; // c\nConsole.WriteLine($\"a{x}b\");"));
