@@ -23,8 +23,8 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
     /// <summary>papermill's tag: whoever runs the notebook again, it or we, takes these cells out first.</summary>
     internal const string ErrorTag = "papermill-error-cell-tag";
 
-    /// <summary>How long an interrupted cell may take to end; the engine promises a second.</summary>
-    internal static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    /// <summary>How long the engine may take to end an interrupted cell, or to say that it cannot.</summary>
+    private static readonly TimeSpan Grace = Session.LongGrace + Session.Patience + TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 
@@ -78,11 +78,12 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         var name = stopped ? "Stopped" : "Timeout";
         var message = stopped ? "the run was stopped here" : $"the cell ran longer than its limit of {Progress.Duration(Limit!.Value)}";
         session.Interrupt();
-        var ended = await Task.WhenAny(run, Task.Delay(Grace, CancellationToken.None)) == run;
-        if (!ended) message += ", and could not be interrupted";
-        var error = cleaner.Clean(new CellError(name, message, (ended ? (await run).Error?.Traceback : null) ?? [message]));
+        var interrupted = await Task.WhenAny(run, Task.Delay(Grace, CancellationToken.None)) == run ? await run : null;
+        var stuck = interrupted is null || session.IsStuck;
+        if (stuck) message += ", and could not be interrupted";
+        var error = cleaner.Clean(new CellError(name, message, interrupted?.Error?.Traceback ?? []));
         outputs.End(new CellResult(null, error), number);
-        return new(stopped ? RunEnd.Stopped : RunEnd.Failed, number, error, Stuck: !ended);
+        return new(stopped ? RunEnd.Stopped : RunEnd.Failed, number, error, stuck);
     }
 
     private static async Task<bool> EndsBefore(Task run, Action tick, CancellationToken limit)
