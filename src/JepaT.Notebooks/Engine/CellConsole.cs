@@ -10,8 +10,8 @@ internal static class CellConsole
 {
     private static readonly Lock Gate = new();
     private static readonly AsyncLocal<Session?> Running = new();
-    private static (TextWriter Out, TextWriter Error, TextReader In)? before;
-    private static int sessions;
+    private static (TextWriter Out, TextWriter Error, TextReader In)? Before;
+    private static int Sessions;
 
     /// <summary>The session whose cell this code belongs to.</summary>
     public static Session? Current
@@ -25,8 +25,8 @@ internal static class CellConsole
     {
         lock (Gate)
         {
-            if (sessions++ > 0) return;
-            before = (Console.Out, Console.Error, Console.In);
+            if (Sessions++ > 0) return;
+            Before = (Console.Out, Console.Error, Console.In);
             Console.SetOut(new Writer(Console.Out, "stdout"));
             Console.SetError(new Writer(Console.Error, "stderr"));
             Console.SetIn(new Reader(Console.In));
@@ -38,10 +38,10 @@ internal static class CellConsole
     {
         lock (Gate)
         {
-            if (--sessions > 0) return;
-            Console.SetOut(before!.Value.Out);
-            Console.SetError(before.Value.Error);
-            Console.SetIn(before.Value.In);
+            if (--Sessions > 0) return;
+            Console.SetOut(Before!.Value.Out);
+            Console.SetError(Before.Value.Error);
+            Console.SetIn(Before.Value.In);
         }
     }
 

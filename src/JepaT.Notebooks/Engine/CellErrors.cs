@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
-using System.Runtime.ExceptionServices;
 using Microsoft.CodeAnalysis;
 
 namespace JepaT.Notebooks;
@@ -11,7 +10,7 @@ internal static class CellErrors
 {
     public static CellError Of(Exception exception)
     {
-        while (exception is AggregateException { InnerExceptions: [var single] } or TargetInvocationException { InnerException: { } inner } && (single = inner) is not null) exception = single;
+        while (exception is AggregateException { InnerExceptions.Count: 1 } or TargetInvocationException { InnerException: not null }) exception = exception.InnerException!;
         return exception switch
         {
             CompilationFailedException failed => new("CompilationError", failed.Errors[0].GetMessage(CultureInfo.InvariantCulture), [.. failed.Errors.Select(Line)]),

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace JepaT.Notebooks;
 
-#pragma warning disable IDE1006, CA1707 // the names that C# notebooks use
+#pragma warning disable IDE1006, CA1707, CA1708 // the names that C# notebooks use
 
 /// <summary>What every cell can call, as in other C# notebooks.</summary>
 public static class CellFunctions

@@ -24,7 +24,7 @@ internal sealed class References
     public Assembly? Find(AssemblyName name) => context.Find(name);
 
     // Only the metadata: half the memory of whole files, and no file stays open.
-    private static MetadataReference Read(string path)
+    private static PortableExecutableReference Read(string path)
     {
         using var file = File.OpenRead(path);
         var module = ModuleMetadata.CreateFromStream(file, PEStreamOptions.PrefetchMetadata);

@@ -29,7 +29,7 @@ internal sealed class Session : IAsyncDisposable
     private readonly References references = new();
     private readonly SubmissionChain chain;
     private volatile RunningCell? running;
-    private CellScheduler? last;
+    private CellScheduler? stuck;
 
     public Session(SessionOptions options)
     {
@@ -44,9 +44,12 @@ internal sealed class Session : IAsyncDisposable
     public CancellationToken Stop => running?.AskForStop() ?? CancellationToken.None;
 
     /// <summary>An interrupted cell still runs, in a native call for instance. Until it returns only a restart helps.</summary>
-    public bool IsStuck => last is { Busy: true } && running is null;
+    public bool IsStuck => stuck is { Busy: true };
 
     public IReadOnlyList<Variable> Variables => [.. chain.Variables];
+
+    /// <summary>How many earlier submissions new code is bound to.</summary>
+    internal int ChainLength => chain.Submissions.Count;
 
     internal Outlet Outlet { get; } = new();
 
@@ -86,7 +89,7 @@ internal sealed class Session : IAsyncDisposable
 
     private async Task<CellResult> RunAsync(string code, string name, RunningCell cell)
     {
-        var scheduler = last = new CellScheduler(thread, cell.Aborted);
+        var scheduler = new CellScheduler(thread, cell.Aborted);
         var previous = CellConsole.Current;
         CellConsole.Current = this;
         var work = Task.Factory.StartNew(() => RunPieceAsync(code, name, cell.Stopped), CancellationToken.None, TaskCreationOptions.None, scheduler).Unwrap();
@@ -100,7 +103,8 @@ internal sealed class Session : IAsyncDisposable
         }
         var since = Stopwatch.GetTimestamp();
         while (scheduler.Busy && Stopwatch.GetElapsedTime(since) < Patience) await Task.Delay(10, CancellationToken.None);
-        return scheduler.Busy
+        stuck = scheduler;
+        return IsStuck
             ? new(null, new CellError("Stuck", "the cell could not be interrupted: it is in a native call, or in code that refuses to end; restart the kernel if that does not return", []), true)
             : new(null, new CellError("Interrupted", "the cell was interrupted", []), true);
     }

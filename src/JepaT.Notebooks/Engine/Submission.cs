@@ -65,6 +65,10 @@ internal sealed class Submission
 
     public object? Instance { get; set; }
 
+    /// <summary>What holds its variables, once it has run.</summary>
+    public IEnumerable<FieldInfo> Fields => Instance?.GetType()
+        .GetFields(BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.DeclaredOnly).Where(f => Names.Contains(f.Name)) ?? [];
+
     /// <summary>The same submission after another chain of earlier ones. What is compiled and runs stays as it is.</summary>
     public Submission After(CSharpCompilation? previous) =>
         new(this, Compilation.WithScriptCompilationInfo(Compilation.ScriptCompilationInfo!.WithPreviousScriptCompilation(previous)));

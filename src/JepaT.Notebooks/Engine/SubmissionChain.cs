@@ -1,4 +1,3 @@
-using System.Reflection;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Emit;
@@ -40,8 +39,7 @@ internal sealed class SubmissionChain(References references)
             var seen = new HashSet<string>();
             foreach (var submission in Enumerable.Reverse(chain))
             {
-                foreach (var field in submission.Instance?.GetType().GetFields(BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.DeclaredOnly) ?? [])
-                    if (submission.Names.Contains(field.Name) && !seen.Contains(field.Name)) yield return new(field.Name, field.FieldType, field.GetValue(submission.Instance));
+                foreach (var variable in submission.Fields.Where(f => !seen.Contains(f.Name))) yield return new(variable.Name, variable.FieldType, variable.GetValue(submission.Instance));
                 seen.UnionWith(submission.Names);
             }
         }
@@ -92,12 +90,12 @@ internal sealed class SubmissionChain(References references)
         }
     }
 
-    private CSharpCompilation Create(SyntaxTree tree, IReadOnlyList<Submission> before)
+    private CSharpCompilation Create(SyntaxTree tree, List<Submission> before)
     {
         var name = $"Cell#{Interlocked.Increment(ref count)}";
         var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, scriptClassName: name, usings: Imports, allowUnsafe: true,
             optimizationLevel: OptimizationLevel.Release, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
-        return CSharpCompilation.CreateScriptCompilation(name, tree, references.All, options, before.LastOrDefault()?.Compilation, typeof(object));
+        return CSharpCompilation.CreateScriptCompilation(name, tree, references.All, options, before.Count > 0 ? before[^1].Compilation : null, typeof(object));
     }
 
     // Without the submissions of which nothing can be seen any more once this one is there; null if there are too few of them.
