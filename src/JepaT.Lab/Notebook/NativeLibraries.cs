@@ -61,10 +61,9 @@ internal static partial class NativeLibraries
     /// Where a package's native files may be, best first: beside the assembly that calls them, in its <c>runtimes</c> folder, then in the
     /// package's own folder among the host's packages and in NuGet's cache, there first the wished version, then the newest.
     /// </summary>
-    internal static IEnumerable<string> Folders(Assembly caller, string package, string? version = null)
+    internal static IEnumerable<string> Folders(string home, string package, string? version)
     {
-        var home = Path.GetDirectoryName(caller.Location);
-        if (string.IsNullOrEmpty(home)) yield break;
+        if (home.Length == 0) yield break;                                      // an assembly that was not loaded from a file
         yield return home;
         yield return Path.Combine(home, "runtimes", Rid, "native");
         foreach (var folder in PackageFolders(home, package, version))
@@ -74,6 +73,8 @@ internal static partial class NativeLibraries
             yield return folder;
         }
     }
+
+    private static IEnumerable<string> Folders(Assembly caller, string package, string? version = null) => Folders(Path.GetDirectoryName(caller.Location) ?? "", package, version);
 
     private static IEnumerable<string> PackageFolders(string home, string package, string? version)
     {

@@ -25,8 +25,8 @@ public static class Notebook
     public static CancellationToken Stop => Host.Stop;
 
     /// <summary>
-    /// Where a notebook's files belong: the notebook's folder where the host knows it, else the folder <c>notebooks</c> of the clone that
-    /// the process runs in, else the current folder.
+    /// Where a notebook's files belong: the notebook's folder where the host knows it, else the one in <c>JEPAT_FOLDER</c>, else the folder
+    /// <c>notebooks</c> of the clone that the process runs in, else the current folder.
     /// </summary>
     public static string Folder => Host.Folder ?? NotebookFolder.Guess();
 

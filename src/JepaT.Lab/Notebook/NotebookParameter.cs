@@ -7,7 +7,7 @@ namespace JepaT.Lab;
 internal static partial class NotebookParameter
 {
     // Variables of the same prefix that mean something else.
-    private static readonly string[] Taken = ["BUDGET", "GOLDEN", "HOME", "NO_INSTALL"];
+    private static readonly string[] Taken = ["BUDGET", "FOLDER", "GOLDEN", "HOME", "NO_INSTALL"];
 
     /// <summary>The value of the variable, in the type of the fallback, else the fallback.</summary>
     /// <exception cref="UserException">The value is not of that type, or the name cannot be a parameter's.</exception>
