@@ -13,7 +13,9 @@ namespace JepaT.Lab;
 /// <param name="command">What was typed.</param>
 /// <param name="output">Gets a line where there is news.</param>
 /// <param name="start">The command without what restricts it to some runs (<c>--seeds</c>, <c>--only</c>); by default <paramref name="command"/>.</param>
-internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output, string? start = null)
+/// <param name="watch">Makes a watcher for each run, by its title.</param>
+internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output, string? start = null,
+    Func<string, IRunWatcher>? watch = null)
 {
     /// <summary>Runs what is missing; with <paramref name="only"/> no other presets. Returns the result over all presets and seeds so far.</summary>
     public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
@@ -85,7 +87,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         RunResult result;
         try
         {
-            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop);
+            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop, watch?.Invoke($"{preset}, seed {seed}"));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -98,7 +100,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         return result with { Preset = preset };
     }
 
-    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
+    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => Summary(experiment, bench, runs, command);
+
+    /// <summary>Runs with what they were run for, with and on.</summary>
+    public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
         ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Test.Name} ({bench.Train.Digest} train, {bench.Test.Digest} test)")
     {
         Commit = Commit(),

@@ -1,0 +1,99 @@
+using System.Text;
+
+namespace JepaT.Notebooks;
+
+/// <summary>
+/// Console.Out, Error and In for the whole process: what code of a cell writes, on whatever thread it has started, goes to its session;
+/// all else goes where it went before.
+/// </summary>
+internal static class CellConsole
+{
+    private static readonly Lock Gate = new();
+    private static readonly AsyncLocal<Session?> Running = new();
+    private static (TextWriter Out, TextWriter Error, TextReader In)? Before;
+    private static int Sessions;
+
+    /// <summary>The session whose cell this code belongs to.</summary>
+    public static Session? Current
+    {
+        get => Running.Value;
+        set => Running.Value = value;
+    }
+
+    /// <summary>Called by each session at its start.</summary>
+    public static void Install()
+    {
+        lock (Gate)
+        {
+            if (Sessions++ > 0) return;
+            Before = (Console.Out, Console.Error, Console.In);
+            Console.SetOut(new Writer(Console.Out, "stdout"));
+            Console.SetError(new Writer(Console.Error, "stderr"));
+            Console.SetIn(new Reader(Console.In));
+        }
+    }
+
+    /// <summary>Called by each session at its end.</summary>
+    public static void Remove()
+    {
+        lock (Gate)
+        {
+            if (--Sessions > 0) return;
+            Console.SetOut(Before!.Value.Out);
+            Console.SetError(Before.Value.Error);
+            Console.SetIn(Before.Value.In);
+        }
+    }
+
+    private sealed class Writer(TextWriter otherwise, string stream) : TextWriter
+    {
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void Write(char value) => Write([value]);
+
+        public override void Write(char[] buffer, int index, int count) => Write(buffer.AsSpan(index, count));
+
+        public override void Write(ReadOnlySpan<char> buffer) => Write(buffer.ToString());
+
+        public override void Write(string? value)
+        {
+            if (Current is { } session) session.Outlet.Write(stream, value ?? "");
+            else otherwise.Write(value);
+        }
+
+        public override void WriteLine(string? value) => Write(value + "\n");
+
+        public override void Flush()
+        {
+            if (Current is null) otherwise.Flush();
+        }
+    }
+
+    private sealed class Reader(TextReader otherwise) : TextReader
+    {
+        private string? line;       // what Read has not taken yet of the last one
+        private int at;
+
+        public override string? ReadLine()
+        {
+            if (Current is not { } session) return otherwise.ReadLine();
+            if (line is null) return session.Outlet.ReadLine("", false);
+            var rest = line[at..].TrimEnd('\n');
+            line = null;
+            return rest;
+        }
+
+        public override int Peek() => Current is null ? otherwise.Peek() : Next(0);
+
+        public override int Read() => Current is null ? otherwise.Read() : Next(1);
+
+        private int Next(int step)
+        {
+            if (line is null || at == line.Length) (line, at) = (Current!.Outlet.ReadLine("", false) is { } typed ? typed + "\n" : null, 0);
+            if (line is null) return -1;
+            var next = line[at];
+            at += step;
+            return next;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.Emit;
+using Microsoft.CodeAnalysis.Text;
+
+namespace JepaT.Notebooks;
+
+/// <summary>A variable of the session.</summary>
+internal sealed record Variable(string Name, Type Type, object? Value);
+
+/// <summary>
+/// The submissions that later code can refer to, oldest first. Roslyn's own scripting keeps every cell for ever and looks through all of
+/// them at each name; here code that declares nothing is not kept, and what later cells declare anew is dropped. A session of ten
+/// thousand cells is then as large and as quick as one of ten.
+/// </summary>
+internal sealed class SubmissionChain(References references)
+{
+    private const int Tolerated = 8;        // dropping one makes Roslyn bind the later ones anew: not worth it for each
+
+    private static readonly CSharpParseOptions Script = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
+
+    private static readonly string[] Imports =
+    [
+        "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Text", "System.Threading.Tasks", typeof(CellFunctions).FullName!,
+    ];
+
+    private static readonly EmitOptions WithSymbols = new(debugInformationFormat: DebugInformationFormat.PortablePdb);
+
+    private List<Submission> chain = [];
+    private int count;
+
+    public IReadOnlyList<Submission> Submissions => chain;
+
+    /// <summary>The variables that code sees now, the newest first.</summary>
+    public IEnumerable<Variable> Variables
+    {
+        get
+        {
+            var seen = new HashSet<string>();
+            foreach (var submission in Enumerable.Reverse(chain))
+            {
+                foreach (var variable in submission.Fields.Where(f => !seen.Contains(f.Name))) yield return new(variable.Name, variable.FieldType, variable.GetValue(submission.Instance));
+                seen.UnionWith(submission.Names);
+            }
+        }
+    }
+
+    public static SyntaxTree Parse(string code, string name = "") => CSharpSyntaxTree.ParseText(SourceText.From(code, System.Text.Encoding.UTF8), Script, name);
+
+    /// <summary>Compiles code so that it follows the submissions so far. They stay as they are until <see cref="Start"/>.</summary>
+    /// <exception cref="CompilationFailedException">It has errors.</exception>
+    public (Submission Submission, IReadOnlyList<Submission> Before) Compile(string code, string name, CancellationToken stop)
+    {
+        var tree = Parse(code, name);
+        var before = chain;
+        var submission = new Submission(Create(tree, before), before);
+        if (submission.Declares && Shorten(before, submission) is { } shorter)
+        {
+            before = shorter;
+            submission = new Submission(Create(tree, before), before);
+        }
+
+        using var image = new MemoryStream();
+        using var symbols = new MemoryStream();
+        var emitted = submission.Compilation.Emit(image, symbols, options: WithSymbols, cancellationToken: stop);
+        if (!emitted.Success) throw new CompilationFailedException(emitted.Diagnostics);
+        (image.Position, symbols.Position) = (0, 0);
+        submission.Load(image, symbols, reference => before.FirstOrDefault(s => s.Name == reference.Name)?.Assembly ?? references.Find(reference));
+        return (submission, before);
+    }
+
+    /// <summary>Starts compiled code. Its declarations count from here on, also when it fails later.</summary>
+    public Task<object?> Start(Submission submission, IReadOnlyList<Submission> before)
+    {
+        if (!submission.TakesSlot)
+        {
+            if (submission.Declares) chain = [.. before, submission];
+            return Task.FromResult<object?>(null);
+        }
+        object?[] slots = [null, .. before.Where(s => s.TakesSlot).Select(s => s.Instance), null];
+        var entry = submission.EntryPoint();
+        if (submission.Declares) chain = [.. before, submission];
+        try
+        {
+            return entry(slots);
+        }
+        finally
+        {
+            submission.Instance = slots[^1];
+        }
+    }
+
+    private CSharpCompilation Create(SyntaxTree tree, List<Submission> before)
+    {
+        var name = $"Cell#{Interlocked.Increment(ref count)}";
+        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, scriptClassName: name, usings: Imports, allowUnsafe: true,
+            optimizationLevel: OptimizationLevel.Release, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
+        return CSharpCompilation.CreateScriptCompilation(name, tree, references.All, options, before.Count > 0 ? before[^1].Compilation : null, typeof(object));
+    }
+
+    // Without the submissions of which nothing can be seen any more once this one is there; null if there are too few of them.
+    private static List<Submission>? Shorten(List<Submission> chain, Submission next)
+    {
+        var (hidden, alive) = (new HashSet<string>(next.Keys), new HashSet<string>(next.Needs));
+        foreach (var submission in Enumerable.Reverse(chain))
+        {
+            if (submission.Keys.Any(k => !hidden.Contains(k)) || alive.Contains(submission.Name)) alive.UnionWith([submission.Name, .. submission.Needs]);
+            hidden.UnionWith(submission.Keys);
+        }
+
+        var first = chain.FindLastIndex(s => s.ShowsAnonymousType && alive.Contains(s.Name)) + 1;        // this one and all before it must stay
+        var dead = chain.Skip(first).Count(s => !alive.Contains(s.Name));
+        if (dead == 0 || (dead < Tolerated && !next.ShowsAnonymousType)) return null;
+
+        var kept = new List<Submission>(chain.Take(first));
+        foreach (var submission in chain.Skip(first).Where(s => alive.Contains(s.Name)))
+        {
+            var previous = kept.LastOrDefault()?.Compilation;
+            kept.Add(submission.Compilation.ScriptCompilationInfo!.PreviousScriptCompilation == previous ? submission : submission.After(previous));
+        }
+        return kept;
+    }
+}
