@@ -128,14 +128,14 @@ public sealed class LessonsTests : IDisposable
         var shown = host.Shown.Count;
 
         var loaded = FusionAblation.RunOrLoad(study);
-        using var edited = study.With("fusion={text_in_encoder: true, text_in_predictor: false, post_cross_attention: false, raw_text: true}").Train();
+        using var edited = study.With("fusion.text_in_predictor=false").Train();
         var compared = loaded.With(edited);
 
         Assert.Contains("loaded 2 runs", host.Shown[shown], StringComparison.Ordinal);
         Assert.Equal(ablation.Table.ToString(), loaded.Table.ToString());
-        Assert.Equal(["none", "late", "encoder+raw"], compared.Result.Presets);
+        Assert.Equal(["none", "late", "encoder+cross+raw"], compared.Result.Presets);
         foreach (var view in new[] { compared.Table, compared.FurtherTable, compared.Curves, compared.Bars, compared.Losses, compared.Pictures() })
-            Assert.Contains("encoder+raw", view.ToString() + view.ToHtml() + compared.Table, StringComparison.Ordinal);
+            Assert.Contains("encoder+cross+raw", view.ToString() + view.ToHtml() + compared.Table, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -6,15 +6,16 @@ namespace JepaT.Lab;
 [TypeFormatterSource(typeof(ViewFormatters))]
 public sealed class Denoising : IDisposable
 {
-    internal Denoising(TrainedModel trained, string prompt, Tensor features, int seed, SamplingConfig sampling, CancellationToken stop)
+    internal Denoising(TrainedModel trained, ITextEncoder text, string prompt, int seed, SamplingConfig sampling, CancellationToken stop)
     {
         (Prompt, Model) = (prompt, trained.Model);
         var steps = new List<DenoisingStep>();
         using var scope = NewDisposeScope();
         var device = Model.Unconditional(1).device;
-        Text = Model.ProjectText(features.to(device)).detach().DetachFromDisposeScope();
+        var features = text.Encode([prompt]).to(device);
+        Text = Model.ProjectText(features).detach().DetachFromDisposeScope();
         var (orders, noise) = Sampler.Draw(Model.Config, [Seeds.Of(0, SeedUse.Samples, seed)], device);
-        foreach (var step in Sampler.Steps(Model, features.to(device), orders, noise, sampling, keepOdeStates: true))
+        foreach (var step in Sampler.Steps(Model, features, orders, noise, sampling, keepOdeStates: true))
         {
             steps.Add(new DenoisingStep(this, step, steps.LastOrDefault(), FlowTimes(sampling)));
             stop.ThrowIfCancellationRequested();
@@ -92,7 +93,7 @@ public sealed class DenoisingStep : IDisposable
     public View Picture => Tokens(null, "the picture so far");
 
     /// <summary>The same with each token's place in the order of generation.</summary>
-    public View Order => Tokens(SampleStepView.Ranks(step.Order[0]), "order of generation");
+    public View Order => Tokens(SampleStepView.Ranks(step.Order), "order of generation");
 
     /// <summary>(C, H, W) the picture after this iteration; masked tokens are 0. Owned by the step.</summary>
     public Tensor Image { get; }

@@ -41,6 +41,19 @@ public sealed class Study : IDisposable
     /// <exception cref="UserException">Unknown key, wrong value.</exception>
     public Study With(params string[] settings) => new(ExperimentFile.Parse(ExperimentFile.ToYaml(Experiment), "the study", settings));
 
+    /// <summary>The first picture of each pair of item and colour; the 16 pairs that never occur have none.</summary>
+    public View Pairs => new PictureView(ContactSheet.Png(Data), "A row an item, a column a colour. Held out: pairs that never occur in training.", scale: 1);
+
+    /// <summary>The network's parts and the number of their weights.</summary>
+    public View Outline
+    {
+        get
+        {
+            using var network = JepaModel.Outline(Experiment.ResolvedModel);
+            return View.Of(network);
+        }
+    }
+
     /// <summary>A training picture with its caption, to look at closely.</summary>
     public Example Example(int index) => new(Bench, Experiment.ResolvedModel, index);
 
@@ -71,6 +84,10 @@ public sealed class Study : IDisposable
         }
         return TrainedModel.Load(place.Path);
     }
+
+    /// <summary>The model of a run where one is named (its folder or checkpoint), else this study's own: trained now, or loaded.</summary>
+    /// <exception cref="UserException">The run has no checkpoint.</exception>
+    public TrainedModel TrainOrLoad(string run = "", CancellationToken? stop = null) => run.Length > 0 ? TrainedModel.Load(run) : Train(stop);
 
     /// <summary>Frees the data; models that came of the study live on.</summary>
     public void Dispose()

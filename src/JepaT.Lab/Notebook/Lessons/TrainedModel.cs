@@ -58,7 +58,7 @@ public sealed class TrainedModel : IDisposable
     /// <param name="sampling">How; by default the experiment's way.</param>
     /// <param name="stop">By default <see cref="Notebook.Stop"/>.</param>
     public Denoising Denoise(string prompt, int seed = 0, SamplingConfig? sampling = null, CancellationToken? stop = null) =>
-        new(this, prompt, text.Encode([prompt]), seed, sampling ?? Experiment.Sampling, stop ?? Notebook.Stop);
+        new(this, text, prompt, seed, sampling ?? Experiment.Sampling, stop ?? Notebook.Stop);
 
     /// <summary>The same noise and order at several guidance scales (1 is none): a row each, a column an iteration.</summary>
     public View CompareGuidance(string prompt, int seed = 0, params double[] scales)
