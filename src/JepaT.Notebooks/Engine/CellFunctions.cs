@@ -25,22 +25,22 @@ public static class CellFunctions
         throw new UserException("Javascript: scripts are not run here, since there need not be a browser; show HTML(…) or a picture instead");
 
     /// <summary>A line that the user types.</summary>
-    public static string? input(string prompt = "") => Session().Outlet.ReadLine(prompt, false);
+    public static string? input(string prompt = "") => Outlet().ReadLine(prompt, false);
 
     /// <summary>A line that the user types unseen.</summary>
-    public static string? password(string prompt = "") => Session().Outlet.ReadLine(prompt, true);
+    public static string? password(string prompt = "") => Outlet().ReadLine(prompt, true);
 
     /// <summary>Removes the cell's outputs so far; with <paramref name="wait"/> not before the next one comes.</summary>
-    public static void clear_output(bool wait = false) => Session().Outlet.Clear(wait);
+    public static void clear_output(bool wait = false) => Outlet().Clear(wait);
 
     private static DisplayedOutput Show(object? value, string? mimeType)
     {
-        var output = new DisplayedOutput(Session().Outlet, mimeType);
+        var output = new DisplayedOutput(Outlet(), mimeType);
         output.Show(value);
         return output;
     }
 
-    private static Session Session() => CellConsole.Current ?? throw new UserException("display: this thread was not started by a cell");
+    private static Outlet Outlet() => CellConsole.Outlet ?? throw new UserException("display: this thread was not started by a cell");
 }
 
 /// <summary>Text that is an output already.</summary>

@@ -51,7 +51,7 @@ internal sealed class SubmissionChain(References references)
     /// <exception cref="CompilationFailedException">It has errors.</exception>
     public (Submission Submission, IReadOnlyList<Submission> Before) Compile(string code, string name, CancellationToken stop)
     {
-        var tree = Parse(code, name);
+        var tree = StopChecks.Insert(Parse(code, name));
         var before = chain;
         var submission = new Submission(Create(tree, before), before);
         if (submission.Declares && Shorten(before, submission) is { } shorter)
