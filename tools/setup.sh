@@ -106,6 +106,9 @@ mend_debian_12() {
 fetch_data() { fetch dataset-fashion-mnist "the data set Fashion-MNIST (30 MB)" "the program will download it"; }
 fetch_venv() { fetch python3-venv "python3-venv, for the test with the real MLflow server" "that test will be skipped"; }
 fetch_nbformat() { fetch python3-nbformat "python3-nbformat, which judges executed notebooks" "those tests will be skipped"; }
+fetch_jupyter() {
+  for package in python3-jupyter-kernel-test jupyter-nbconvert; do fetch $package "$package, for the tests of the Jupyter kernel" "those tests will be skipped"; done
+}
 
 # fetch PACKAGE WHAT OTHERWISE
 fetch() {

@@ -51,6 +51,8 @@ TXT
   if [ "${CI:-}" = true ] && ! python3 -c 'import ensurepip' 2>/dev/null; then setup fetch_venv; fi
   # nbformat judges executed notebooks; Debian's Python finds it even where the PATH names another one.
   if [ "${CI:-}" = true ] && ! python3 -c 'import nbformat' 2>/dev/null && ! /usr/bin/python3 -c 'import nbformat' 2>/dev/null; then setup fetch_nbformat; fi
+  # Jupyter's front ends and the public conformance suite, for the kernel.
+  if [ "${CI:-}" = true ] && ! /usr/bin/python3 -c 'import jupyter_kernel_test, nbconvert' 2>/dev/null; then setup fetch_jupyter; fi
 
   # shellcheck disable=SC2086
   build JepaT.sln "$out/test.stamp" $sources tests

@@ -12,6 +12,8 @@ app.Configure(config =>
         notebook.SetDescription("Run C# notebooks without a front end, or in Jupyter");
         notebook.AddCommand<RunCommand>("run").WithExample("notebook", "run", "notebooks/01-first-look.ipynb")
             .WithExample("notebook", "run", "notebooks/02-train.ipynb", "-p", "steps=20", "-o", "results/02-train.ipynb", "--to", "html");
+        notebook.AddCommand<InstallKernelCommand>("install-kernel").WithExample("notebook", "install-kernel").WithExample("notebook", "install-kernel", "--name", ".net-csharp");
+        notebook.AddCommand<KernelCommand>("kernel");
         notebook.AddCommand<NotebookBenchCommand>("bench").WithExample("notebook", "bench");
     });
 });

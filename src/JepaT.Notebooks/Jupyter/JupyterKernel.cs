@@ -1,0 +1,172 @@
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+
+namespace JepaT.Notebooks;
+
+/// <summary>
+/// A session behind the Jupyter protocol. Cells run strictly in order, in a lane of their own; questions (completion, help, …) have a
+/// second one, so that they are answered while a cell runs; interrupt and shutdown are taken at once.
+/// </summary>
+/// <remarks>https://jupyter-client.readthedocs.io/en/stable/messaging.html</remarks>
+internal sealed class JupyterKernel : IAsyncDisposable
+{
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);        // for the running cell at shutdown; front ends kill after five
+
+    private readonly TextWriter log;
+    private readonly KernelSockets sockets;
+    private readonly Session session;
+    private readonly KernelHistory history = new();
+    private readonly KernelQuestions questions;
+    private readonly KernelCells cells;
+    private readonly Lane asked, run;
+    private readonly TaskCompletionSource<int> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <param name="connection">Where to listen.</param>
+    /// <param name="folder">The notebook's folder.</param>
+    /// <param name="log">Takes a line on each message that was dropped.</param>
+    public JupyterKernel(ConnectionFile connection, string folder, TextWriter log)
+    {
+        this.log = log;
+        sockets = new(connection, log);
+        session = new(new SessionOptions { Folder = folder });
+        questions = new(sockets, history);
+        cells = new(session, sockets, history);
+        asked = new(request => AnswerAsync(request, () => questions.AnswerAsync(request.Message)));
+        run = new(RunCellAsync);
+        sockets.Received += Receive;
+    }
+
+    /// <summary>Serves until shutdown; gives the exit code.</summary>
+    public async Task<int> RunAsync()
+    {
+        sockets.Start();
+        sockets.Publish("status", new JsonObject { ["execution_state"] = "starting" }, null);
+        var done = await Task.WhenAny(ended.Task, asked.Work, run.Work);
+        await done;                         // a lane ends only by a mistake of ours, which is to be seen
+        return await ended.Task;
+    }
+
+    /// <summary>Interrupts the cell that runs, or the one about to.</summary>
+    public void Interrupt() => cells.Interrupt();
+
+    /// <summary>Ends it from outside.</summary>
+    public void End(int code) => ended.TrySetResult(code);
+
+    public async ValueTask DisposeAsync()
+    {
+        cells.Interrupt();
+        run.Close();
+        asked.Close();
+        await Task.WhenAny(run.Work, Task.Delay(Farewell));
+        sockets.Dispose();
+        await session.DisposeAsync();
+    }
+
+    // On the sockets' thread.
+    private void Receive(KernelChannel channel, JupyterMessage message)
+    {
+        var request = new Request(channel, message);
+        switch (message.Type)
+        {
+            case "execute_request":
+                run.Add(request);
+                break;
+            case "interrupt_request":
+                Busy(message);
+                Interrupt();
+                Reply(request, "interrupt_reply", new JsonObject { ["status"] = "ok" });
+                Idle(message);
+                break;
+            case "shutdown_request":
+                var goodbye = new JsonObject { ["status"] = "ok", ["restart"] = message.Flag("restart", false) };
+                Busy(message);
+                sockets.Publish("shutdown_reply", goodbye, message);
+                Reply(request, "shutdown_reply", goodbye);
+                Idle(message);
+                End(0);
+                break;
+            case "input_reply":
+                cells.Input.Answer(message.Text("value"));
+                break;
+            default:
+                asked.Add(request);
+                break;
+        }
+    }
+
+    private async Task AnswerAsync(Request request, Func<Task<JsonObject?>> work)
+    {
+        var message = request.Message;
+        Busy(message);
+        var type = message.Type.EndsWith("_request", StringComparison.Ordinal) ? message.Type[..^"_request".Length] + "_reply" : null;
+        var content = await TryAsync(message, work);
+        if (content is not null && type is not null) Reply(request, type, content);
+        if (cells.Running is { } running && running != message) Busy(running);           // a front end shows the last state that it hears of
+        Idle(message);
+    }
+
+    private async Task RunCellAsync(Request request)
+    {
+        await AnswerAsync(request, () => cells.RunAsync(request.Message));
+        if (cells.StopsOthers) foreach (var waiting in run.TakeAll()) Abort(waiting);
+        if (!session.IsStuck) return;
+        log.WriteLine("jupyter: a cell could not be interrupted; the kernel ends, so that the front end starts another");
+        End(1);
+    }
+
+    private async Task<JsonObject?> TryAsync(JupyterMessage message, Func<Task<JsonObject?>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (FormatException e)
+        {
+            log.WriteLine($"jupyter: {e.Message}");
+            return new JsonObject { ["status"] = "error", ["ename"] = "MalformedRequest", ["evalue"] = e.Message, ["traceback"] = new JsonArray() };
+        }
+    }
+
+    private void Abort(Request request)
+    {
+        Busy(request.Message);
+        Reply(request, "execute_reply", new JsonObject { ["status"] = "aborted", ["execution_count"] = cells.Count });
+        Idle(request.Message);
+    }
+
+    private void Reply(Request request, string type, JsonObject content) => sockets.Reply(request.Channel, request.Message, type, content);
+
+    private void Busy(JupyterMessage cause) => sockets.Publish("status", new JsonObject { ["execution_state"] = "busy" }, cause);
+
+    private void Idle(JupyterMessage cause) => sockets.Publish("status", new JsonObject { ["execution_state"] = "idle" }, cause);
+
+    private sealed record Request(KernelChannel Channel, JupyterMessage Message);
+
+    /// <summary>Requests that are done one after the other.</summary>
+    private sealed class Lane
+    {
+        private readonly Channel<Request> waiting = Channel.CreateUnbounded<Request>();
+
+        public Lane(Func<Request, Task> answer) => Work = Task.Run(() => LoopAsync(answer));
+
+        public Task Work { get; }
+
+        public void Add(Request request) => waiting.Writer.TryWrite(request);
+
+        public void Close()
+        {
+            waiting.Writer.TryComplete();
+            foreach (var _ in TakeAll()) { }
+        }
+
+        public IEnumerable<Request> TakeAll()
+        {
+            while (waiting.Reader.TryRead(out var next)) yield return next;
+        }
+
+        private async Task LoopAsync(Func<Request, Task> answer)
+        {
+            await foreach (var request in waiting.Reader.ReadAllAsync()) await answer(request);
+        }
+    }
+}
