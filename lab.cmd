@@ -2,6 +2,7 @@
 rem The entry on Windows, as lab is elsewhere: checks for the SDK, builds, runs the program.
 rem   lab            help              lab ablate           the main job
 rem   lab COMMAND    any command       lab test [WORD]      the tests and the format check
+rem   lab notebook   runs notebooks, installs the Jupyter kernel
 setlocal
 set "JEPAT_HOME=%~dp0"
 if "%JEPAT_HOME:~-1%"=="\" set "JEPAT_HOME=%JEPAT_HOME:~0,-1%"
@@ -18,6 +19,8 @@ if errorlevel 1 (
 )
 if not exist "%JEPAT_HOME%\artifacts" mkdir "%JEPAT_HOME%\artifacts" || exit /b 1
 if /i "%~1"=="test" goto test
+if /i "%~1"=="pack" goto pack
+if /i "%~1"=="notebook" goto notebook
 
 rem dotnet build itself finds out whether something changed; it takes some seconds.
 call :build src\JepaT.Lab || exit /b 1
@@ -27,7 +30,26 @@ exit /b %errorlevel%
 
 :help
 dotnet "%JEPAT_HOME%\artifacts\bin\JepaT.Lab\release\JepaT.Lab.dll" --help
+echo     notebook       Run C# notebooks, install the Jupyter kernel (lab notebook --help)
+echo     pack           Make the NuGet packages for notebooks in other hosts
 echo     test [WORD]    Run the tests and the format check
+exit /b %errorlevel%
+
+:pack
+pushd "%JEPAT_HOME%"
+for %%p in (JepaT.Model JepaT.Lab) do dotnet pack src\%%p -c Release --nologo -v q "-p:Torch=%Torch%" -o artifacts\packages || exit /b 1
+popd
+rem NuGet takes a version that it has unpacked once from its own folder for ever.
+if not defined NUGET_PACKAGES set "NUGET_PACKAGES=%USERPROFILE%\.nuget\packages"
+rd /s /q "%NUGET_PACKAGES%\jepat.model" "%NUGET_PACKAGES%\jepat.lab" 2>nul
+if /i "%~2"=="--no-register" exit /b 0
+dotnet nuget remove source jepat >nul 2>&1
+dotnet nuget add source "%JEPAT_HOME%\artifacts\packages" --name jepat
+exit /b %errorlevel%
+
+:notebook
+call :build src\JepaT.Notebooks || exit /b 1
+dotnet "%JEPAT_HOME%\artifacts\bin\JepaT.Notebooks\release\JepaT.Notebooks.dll" %*
 exit /b %errorlevel%
 
 :test

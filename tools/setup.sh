@@ -105,6 +105,7 @@ mend_debian_12() {
 # --- packages that are only convenient: without them the program finds another way ----------------------------------
 fetch_data() { fetch dataset-fashion-mnist "the data set Fashion-MNIST (30 MB)" "the program will download it"; }
 fetch_venv() { fetch python3-venv "python3-venv, for the test with the real MLflow server" "that test will be skipped"; }
+fetch_nbformat() { fetch python3-nbformat "python3-nbformat, which judges executed notebooks" "those tests will be skipped"; }
 
 # fetch PACKAGE WHAT OTHERWISE
 fetch() {

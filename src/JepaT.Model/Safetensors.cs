@@ -31,13 +31,20 @@ public static class Safetensors
     public static Dictionary<string, Tensor> Load(string path)
     {
         using var file = Open(path);
-        var (header, dataStart) = ReadHeader(file, path);
+        return Load(file, path);
+    }
+
+    /// <summary>As <see cref="Load(string)"/>, from a stream that can seek; messages name <paramref name="source"/>.</summary>
+    /// <exception cref="UserException">It is truncated or no safetensors file.</exception>
+    public static Dictionary<string, Tensor> Load(Stream file, string source)
+    {
+        var (header, dataStart) = ReadHeader(file, source);
         using (header)
         {
             var tensors = new Dictionary<string, Tensor>();
             foreach (var entry in header.RootElement.EnumerateObject())
                 if (entry.Name != "__metadata__")
-                    tensors[entry.Name] = ReadTensor(file, path, entry, dataStart);
+                    tensors[entry.Name] = ReadTensor(file, source, entry, dataStart);
             return tensors;
         }
     }
@@ -115,7 +122,7 @@ public static class Safetensors
         }
     }
 
-    private static (JsonDocument Header, long DataStart) ReadHeader(FileStream file, string path)
+    private static (JsonDocument Header, long DataStart) ReadHeader(Stream file, string path)
     {
         Span<byte> length = stackalloc byte[8];
         if (file.ReadAtLeast(length, 8, throwOnEndOfStream: false) < 8) throw Broken(path, "shorter than its 8-byte header length");
@@ -136,7 +143,7 @@ public static class Safetensors
         }
     }
 
-    private static Tensor ReadTensor(FileStream file, string path, JsonProperty entry, long dataStart)
+    private static Tensor ReadTensor(Stream file, string path, JsonProperty entry, long dataStart)
     {
         long[] shape, offsets;
         string dtype;

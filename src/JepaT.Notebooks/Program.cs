@@ -1,10 +1,19 @@
+using JepaT.Notebooks;
 using Spectre.Console.Cli;
 
+Allocator.KeepFreedMemory();              // cells train as the commands do
 var app = new CommandApp();
 app.Configure(config =>
 {
     config.SetApplicationName("./lab");
     config.PropagateExceptions();
+    config.AddBranch("notebook", notebook =>
+    {
+        notebook.SetDescription("Run C# notebooks without a front end, or in Jupyter");
+        notebook.AddCommand<RunCommand>("run").WithExample("notebook", "run", "notebooks/01-first-look.ipynb")
+            .WithExample("notebook", "run", "notebooks/02-train.ipynb", "-p", "steps=20", "-o", "results/02-train.ipynb", "--to", "html");
+        notebook.AddCommand<NotebookBenchCommand>("bench").WithExample("notebook", "bench");
+    });
 });
 try
 {

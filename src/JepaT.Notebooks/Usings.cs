@@ -1,1 +1,2 @@
+global using JepaT.Lab;
 global using JepaT.Model;

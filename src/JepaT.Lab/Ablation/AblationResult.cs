@@ -17,6 +17,7 @@ public readonly record struct CurvePoint(long Step, double Value);
 /// <param name="Pictures">
 /// PNG files of the fixed prompts at their own size, as many for each prompt, all of the first prompt first; empty if there are none.
 /// </param>
+[TypeFormatterSource(typeof(ViewFormatters))]
 public sealed record RunResult(
     string Preset,
     int Seed,
@@ -30,6 +31,12 @@ public sealed record RunResult(
     /// <summary>Whether the run came to its end: only such runs count in means.</summary>
     [JsonIgnore]
     public bool Finished => Status == "FINISHED";
+
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>Plain text.</summary>
+    public override string ToString() => View.Of(this).ToString();
 }
 
 /// <summary>What a whole ablation came to; the table and the report are made of this and nothing else.</summary>
@@ -41,6 +48,7 @@ public sealed record RunResult(
 /// <param name="Machine">Processor, threads, system.</param>
 /// <param name="Date">When it ended.</param>
 /// <param name="DataName">Data set with split or digest.</param>
+[TypeFormatterSource(typeof(ViewFormatters))]
 public sealed record AblationResult(
     string Experiment,
     IReadOnlyList<RunResult> Runs,
@@ -72,6 +80,12 @@ public sealed record AblationResult(
     /// <summary>The presets in the order of their first run.</summary>
     [JsonIgnore]
     public IReadOnlyList<string> Presets => [.. Runs.Select(r => r.Preset).Distinct()];
+
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>Plain text.</summary>
+    public override string ToString() => View.Of(this).ToString();
 
     /// <summary>Writes JSON, atomically.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>

@@ -7,7 +7,7 @@ namespace JepaT.Lab;
 /// Presets × seeds → table and report, in one folder and under one parent run. All presets see the same data order, noise and
 /// evaluation seeds. What is finished is not run again; a failing run does not stop the others.
 /// </summary>
-internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output)
+internal sealed class AblationRunner(Experiment experiment, Workbench bench, string folder, string command, TextWriter output, Func<string, IRunWatcher>? watch = null)
 {
     /// <summary>Runs what is missing; with <paramref name="only"/> no other presets. Returns the result over all presets and seeds so far.</summary>
     public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
@@ -72,7 +72,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         RunResult result;
         try
         {
-            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop);
+            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop, watch?.Invoke($"{preset}, seed {seed}"));
         }
         catch (Exception e) when (e is UserException or DivergedException or ExternalException)
         {
@@ -84,7 +84,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         return result with { Preset = preset };
     }
 
-    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
+    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => Summary(experiment, bench, runs, command);
+
+    /// <summary>Runs with what they were run for, with and on.</summary>
+    public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
         ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Test.Name} ({bench.Train.Digest} train, {bench.Test.Digest} test)")
     {
         Commit = Commit(),

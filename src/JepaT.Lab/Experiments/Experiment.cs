@@ -4,6 +4,7 @@ namespace JepaT.Lab;
 /// One experiment: all that decides a result. Files list only what differs from these defaults or from the file they extend;
 /// keys are the properties in snake case, choices in kebab case.
 /// </summary>
+[TypeFormatterSource(typeof(ViewFormatters))]
 public sealed record Experiment
 {
     /// <summary>Name in the tracking store and of the output folder.</summary>
@@ -52,6 +53,12 @@ public sealed record Experiment
         Fusion = Fusion,
         Errata = Errata,
     };
+
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>The resolved experiment as YAML.</summary>
+    public override string ToString() => ExperimentFile.ToYaml(this);
 
     /// <summary>Checks every value that a type cannot.</summary>
     /// <exception cref="UserException">Names the key.</exception>

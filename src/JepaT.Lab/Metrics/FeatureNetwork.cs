@@ -37,8 +37,8 @@ public sealed class FeatureNetwork : IDisposable
     /// <summary>Number of features a picture.</summary>
     public int Dim { get; } = Convolutions[^1].Out;
 
-    /// <summary>Where the shipped weights lie: in <c>Assets</c> beside this program.</summary>
-    public static string ShippedPath => Path.Combine(Path.GetDirectoryName(typeof(FeatureNetwork).Assembly.Location) ?? "", "Assets", FileName);
+    /// <summary>The shipped weights: in the assembly itself, so that they are found from a package, too.</summary>
+    internal static Stream OpenShipped() => typeof(FeatureNetwork).Assembly.GetManifestResourceStream(FileName)!;
 
     /// <summary>Name and shape of each tensor of the weights' file.</summary>
     internal static IEnumerable<(string Name, long[] Shape)> Shapes()
@@ -59,8 +59,8 @@ public sealed class FeatureNetwork : IDisposable
     /// <exception cref="UserException">The file is missing, broken, or a tensor is missing, unknown or of another shape or type.</exception>
     public static FeatureNetwork Load(Device? device = null, string? path = null)
     {
-        path ??= ShippedPath;
-        var weights = Safetensors.Load(path);
+        using var file = path is null ? OpenShipped() : Open(path);
+        var weights = Safetensors.Load(file, path ?? FileName);
         try
         {
             foreach (var (name, shape) in Shapes())
@@ -72,7 +72,7 @@ public sealed class FeatureNetwork : IDisposable
             }
             var unknown = weights.Keys.Except(Shapes().Select(s => s.Name)).FirstOrDefault();
             if (unknown is not null) throw Wrong($"tensor {unknown} is unknown");
-            using var file = File.OpenRead(path);
+            file.Position = 0;
             return new(weights, Convert.ToHexStringLower(SHA256.HashData(file)), device ?? CPU);
         }
         finally
@@ -81,7 +81,19 @@ public sealed class FeatureNetwork : IDisposable
         }
 
         UserException Wrong(string why) => new(
-            $"{path}: {why}; it is no file of ./lab train-evaluator of this version: train one, or leave the path out");
+            $"{path ?? FileName}: {why}; it is no file of ./lab train-evaluator of this version: train one, or leave the path out");
+    }
+
+    private static FileStream Open(string path)
+    {
+        try
+        {
+            return File.OpenRead(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{path}: cannot be opened ({e.Message})", e);
+        }
     }
 
     /// <summary>

@@ -3,7 +3,15 @@ using Plotly.NET;
 namespace JepaT.Lab;
 
 /// <summary>A chart with what stands above and beneath it in the report.</summary>
-public sealed record TitledChart(string Title, string Caption, GenericChart Chart);
+[TypeFormatterSource(typeof(ViewFormatters))]
+public sealed record TitledChart(string Title, string Caption, GenericChart Chart)
+{
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>Plain text.</summary>
+    public override string ToString() => View.Of(this).ToString();
+}
 
 /// <summary>
 /// The charts of an ablation. Traces and layouts are Plotly.NET objects whose properties carry plotly.js' own attribute names

@@ -19,6 +19,7 @@ public readonly record struct Aggregate(double Mean, double? Deviation, int Coun
 /// The ablation's table: a row for each preset, mean ± sample standard deviation over the finished seeds. Runs that failed are counted
 /// in the column "Runs" and left out of the means.
 /// </summary>
+[TypeFormatterSource(typeof(ViewFormatters))]
 public sealed class ResultTable
 {
     /// <summary>What must stand under every table of the presets: that they are our own definitions, and what each is.</summary>
@@ -87,6 +88,12 @@ public sealed class ResultTable
         var metric = Columns[column];
         return cell.Deviation is { } d && !(metric.Better == Better.Neither && d == 0) ? metric.Format(cell.Mean, d) : metric.Format(cell.Mean);
     }
+
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>Plain text.</summary>
+    public override string ToString() => View.Of(this).ToString();
 
     /// <summary>GitHub's Markdown, the best mean of a column in bold, the note beneath.</summary>
     public string Markdown()

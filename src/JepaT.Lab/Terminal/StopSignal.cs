@@ -8,8 +8,12 @@ internal sealed class StopSignal : IDisposable
     private readonly CancellationTokenSource source = new();
     private readonly PosixSignalRegistration[] registrations;
 
-    public StopSignal()
+    private readonly string what;
+
+    /// <param name="what">What the program does before it ends.</param>
+    public StopSignal(string what = "saving a checkpoint")
     {
+        this.what = what;
         registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
     }
 
@@ -25,7 +29,7 @@ internal sealed class StopSignal : IDisposable
     {
         if (source.IsCancellationRequested) return;             // the second time the default happens
         context.Cancel = true;
-        Console.Error.WriteLine("\nstopping: saving a checkpoint (again to end at once) …");
+        Console.Error.WriteLine($"\nstopping: {what} (again to end at once) …");
         source.Cancel();
     }
 }

@@ -78,12 +78,20 @@ public sealed record ExperimentInfo(string Id, string Name);
 public sealed record RunInfo(string RunId, string ExperimentId, string Name, RunStatus Status, long StartTime, long? EndTime, string ArtifactUri);
 
 /// <summary>A run and what was logged into it; of each metric the latest value.</summary>
+[TypeFormatterSource(typeof(ViewFormatters))]
 public sealed record Run(
     RunInfo Info,
     IReadOnlyDictionary<string, Metric> Metrics,
     IReadOnlyDictionary<string, string> Params,
     IReadOnlyDictionary<string, string> Tags,
-    IReadOnlyList<DatasetInput> Inputs);
+    IReadOnlyList<DatasetInput> Inputs)
+{
+    /// <summary>HTML for a notebook.</summary>
+    public string ToHtml() => View.Of(this).ToHtml();
+
+    /// <summary>Plain text.</summary>
+    public override string ToString() => View.Of(this).ToString();
+}
 
 /// <summary>A data set that a run used.</summary>
 /// <param name="Name">Its name.</param>

@@ -33,6 +33,7 @@ public sealed partial class RunLogger : IDisposable
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
         queue = new LogQueue(store, RunId, $"run '{Name}'", warnings ?? Console.Error);
+        OpenedRuns.Add(new(store is SqliteStore local ? "sqlite:///" + local.File : store.Uri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
     }
 
     /// <summary>MLflow's id of the run, 32 hex digits.</summary>

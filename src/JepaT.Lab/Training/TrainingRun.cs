@@ -2,6 +2,16 @@ using System.Globalization;
 
 namespace JepaT.Lab;
 
+/// <summary>Someone who looks on while a tracked run trains, in place of the line of progress.</summary>
+internal interface IRunWatcher
+{
+    /// <summary>Values of a step, as they are logged.</summary>
+    void Logged(long step, TrainingValues values);
+
+    /// <summary>An evaluation: its metrics, and pictures of the fixed prompts (N, C, H, W), which live until the call returns.</summary>
+    void Evaluated(long step, IReadOnlyList<(string Name, double Value)> metrics, Tensor samples);
+}
+
 /// <summary>One tracked training run: a <see cref="Trainer"/> whose values, pictures and files go to MLflow and to a folder.</summary>
 internal sealed class TrainingRun : ITrainingObserver
 {
@@ -10,17 +20,19 @@ internal sealed class TrainingRun : ITrainingObserver
     private readonly RunLogger log;
     private readonly Progress progress;
     private readonly CancellationToken stop;
+    private readonly IRunWatcher? watcher;
     private double? rate;
     private string? lastEvaluation;
     private byte[][] pictures = [];
 
-    private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, Progress progress, CancellationToken stop) =>
-        (this.experiment, this.bench, this.log, this.progress, this.stop) = (experiment, bench, log, progress, stop);
+    private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, Progress progress, IRunWatcher? watcher, CancellationToken stop) =>
+        (this.experiment, this.bench, this.log, this.progress, this.watcher, this.stop) = (experiment, bench, log, progress, watcher, stop);
 
     /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
     /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
-    public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop)
+    public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop,
+        IRunWatcher? watcher = null)
     {
         if (!File.Exists(folder.Experiment)) folder.Create(experiment);
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
@@ -30,13 +42,13 @@ internal sealed class TrainingRun : ITrainingObserver
             ? RunLogger.Resume(bench.Store, folder.RunId!)
             : RunLogger.Start(bench.Store, experiment.Name, runName, parentRun);
         folder.SetRunId(log.RunId);
-        using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps");
+        using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps", watcher is null ? null : TextWriter.Null);
         try
         {
             if (!resumed) Describe(experiment, bench, trainer, folder, log);
             log.LogSystem();
             progress.Report(trainer.Step);
-            var run = new TrainingRun(experiment, bench, log, progress, stop);
+            var run = new TrainingRun(experiment, bench, log, progress, watcher, stop);
             trainer.Run(run, stop);
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
             log.Finish(RunStatus.Finished);
@@ -67,6 +79,7 @@ internal sealed class TrainingRun : ITrainingObserver
         log.Metric("train/ema_rate", v.EmaRate, step);
         log.Metric("train/images_per_second", v.ImagesPerSecond, step);
         progress.Report(step, string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s{lastEvaluation}"));
+        watcher?.Logged(step, v);
     }
 
     public void Evaluate(long step, JepaModel ema)
@@ -78,6 +91,7 @@ internal sealed class TrainingRun : ITrainingObserver
         using var scope = NewDisposeScope();
         var samples = bench.Evaluation.Samples(ema);
         log.Image("eval/samples", step, ImageGrid.Png(samples, columns: bench.Evaluation.GridPrompts.Count, scale: 2));
+        watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
     }
 

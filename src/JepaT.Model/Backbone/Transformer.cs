@@ -52,6 +52,25 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
     {
         using var scope = NewDisposeScope();
         long b = x.shape[0], c = x.shape[2];
+        var (q, k, v) = Project(x, wanted);             // (B, h, n, C/h)
+        var y = functional.scaled_dot_product_attention(q, k, v, p: training ? attentionDropout : 0)
+            .transpose(1, 2).reshape(b, -1, c);         // (B, m, C)
+        return Dropout.Apply(proj.call(y), projectionDropout, training).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What <see cref="forward"/> weighs the values with: (B, h, m, n), each row sums to 1.</summary>
+    public Tensor Weights(Tensor x, Tensor? wanted)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var (q, k, _) = Project(x, wanted);
+        return (einsum("bhmd,bhnd->bhmn", q, k) / Math.Sqrt(q.shape[^1])).softmax(-1).MoveToOuterDisposeScope();
+    }
+
+    // No scope of its own: the tensors live in that of the caller.
+    private (Tensor Q, Tensor K, Tensor V) Project(Tensor x, Tensor? wanted)
+    {
+        long b = x.shape[0], c = x.shape[2];
         Tensor q, k, v;
         if (wanted is null)
         {
@@ -65,11 +84,9 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
             var parts = functional.linear(x, w.narrow(0, c, 2 * c), bias.narrow(0, c, 2 * c)).chunk(2, -1);
             (k, v) = (parts[0], parts[1]);
         }
-        (q, k, v) = (Split(q), Split(k), Split(v));     // (B, h, n, C/h)
+        (q, k, v) = (Split(q), Split(k), Split(v));
         if (queryNorm is not null) (q, k) = (queryNorm.call(q), keyNorm!.call(k));
-        var y = functional.scaled_dot_product_attention(q, k, v, p: training ? attentionDropout : 0)
-            .transpose(1, 2).reshape(b, -1, c);         // (B, m, C)
-        return Dropout.Apply(proj.call(y), projectionDropout, training).MoveToOuterDisposeScope();
+        return (q, k, v);
 
         Tensor Split(Tensor t) => t.reshape(b, t.shape[1], heads, c / heads).transpose(1, 2);
     }

@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using AngleSharp.Html.Parser;
+using JepaT.Model;
+using JepaT.Notebooks;
+
+namespace JepaT.Tests;
+
+/// <summary>The program itself, in a process of its own.</summary>
+public sealed class NotebookCommandTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("jepat-command-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task Run_writes_notebook_and_page_beside_each_other_and_leaves_the_input()
+    {
+        Write("a.ipynb", NotebookFile.Of("# tag: parameters\nvar prompt = \"x\";", "prompt"));
+        var input = Read("a.ipynb");
+
+        var (code, output, errors) = await RunAsync("run", "a.ipynb", "-p", "prompt=a \"red\" <b>bag</b>", "--to", "html");
+
+        Assert.True(code == 0, errors);
+        Assert.Equal("a.out.ipynb\na.out.html\n", output);
+        Assert.Equal(input, Read("a.ipynb"));
+        NotebookFile.RequireValid(Path.Combine(folder, "a.out.ipynb"));
+        Assert.Contains("a \"red\" <b>bag</b>", new HtmlParser().ParseDocument(Read("a.out.html")).QuerySelectorAll(".output").Single().TextContent, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_failing_cell_gives_exit_code_1_and_says_where()
+    {
+        Write("a.ipynb", NotebookFile.Of("1", "throw new InvalidOperationException(\"so\");"));
+
+        var (code, output, errors) = await RunAsync("run", "a.ipynb", "-o", "sub/b.ipynb");
+
+        Assert.Equal((1, "sub/b.ipynb\n"), (code, output));
+        Assert.Contains("error: a.ipynb: cell 2: System.InvalidOperationException: so\n", errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("at JepaT", errors, StringComparison.Ordinal);
+        Assert.Contains("This run failed", NotebookDocument.Load(Path.Combine(folder, "sub", "b.ipynb")).Cells[0].Source, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Bad_input_ends_in_one_line_and_exit_code_1()
+    {
+        Write("python.ipynb", NotebookFile.Of([], """{"language": "python", "name": "python3"}"""));
+
+        Assert.Equal((1, "", "error: python.ipynb: is a notebook in python (kernel python3); this engine runs C#\n"), await RunAsync("run", "python.ipynb"));
+        Assert.Equal(["python.ipynb"], Directory.GetFiles(folder).Select(Path.GetFileName));
+    }
+
+    [Theory]
+    [InlineData("none.ipynb: there is no such file", "none.ipynb")]
+    [InlineData("text.ipynb: is not a notebook (no JSON: ", "text.ipynb")]
+    [InlineData("good.ipynb: has no parameter 'stepz'; it has steps (int)", "good.ipynb", "stepz=1")]
+    [InlineData("good.ipynb: parameter 'steps' must be an int (a whole number), and 'many' is none", "good.ipynb", "steps=many")]
+    [InlineData("--to pdf: only html can be made", "good.ipynb", null, null, "pdf")]
+    [InlineData("--timeout 0: give a number of seconds above 0", "good.ipynb", null, null, null, 0.0)]
+    [InlineData("--timeout NaN: give a number of seconds above 0", "good.ipynb", null, null, null, double.NaN)]
+    [InlineData("-o page.html: the executed notebook needs a name that ends in .ipynb", "good.ipynb", null, "page.html")]
+    public void Nothing_runs_when_the_input_is_bad(string message, string notebook, string? parameter = null, string? output = null, string? to = null, double? timeout = null)
+    {
+        Write("text.ipynb", "# Title");
+        Write("good.ipynb", NotebookFile.Of("# tag: parameters\nvar steps = 1;"));
+        var settings = new RunCommand.Settings { Notebook = Path.Combine(folder, notebook), Parameters = parameter is null ? [] : [parameter], Output = output, To = to, Timeout = timeout };
+
+        var e = Assert.Throws<UserException>(() => new RunCommand().Execute(null!, settings, TestContext.Current.CancellationToken));
+
+        Assert.StartsWith(message, e.Message.Replace(folder + Path.DirectorySeparatorChar, "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
+    [Fact]
+    public async Task Ctrl_C_ends_it_with_what_there_is_saved()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no SIGINT to send");
+        Write("a.ipynb", NotebookFile.Of("\"done\"", "System.IO.File.WriteAllText(\"mark\", \"\");\nwhile (true) { }"));
+        using var process = Start("run", "a.ipynb");
+        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        for (var i = 0; i < 600 && !process.HasExited && !File.Exists(Path.Combine(folder, "mark")); i++) await Task.Delay(100, TestContext.Current.CancellationToken);
+
+        _ = Kill(process.Id, 2);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.True(process.ExitCode == 130, await errors);
+        var cells = NotebookDocument.Load(Path.Combine(folder, "a.out.ipynb")).Cells;
+        Assert.StartsWith("**This run was stopped in [cell 2]", cells[0].Source, StringComparison.Ordinal);
+        Assert.Contains("done", cells[1].Outputs.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    [DllImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Kill(int process, int signal);
+
+    private void Write(string name, string text) => File.WriteAllText(Path.Combine(folder, name), text);
+
+    private string Read(string name) => File.ReadAllText(Path.Combine(folder, name));
+
+    private async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        using var process = Start(arguments);
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, (await output).ReplaceLineEndings("\n"), (await errors).ReplaceLineEndings("\n"));
+    }
+
+    private Process Start(params string[] arguments)
+    {
+        var program = typeof(NotebookDocument).Assembly.Location;
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["exec", program, "notebook", .. arguments])
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return Process.Start(start)!;
+    }
+}
