@@ -39,6 +39,7 @@ internal sealed class Session : IAsyncDisposable
 
     /// <summary>How many earlier submissions new code is bound to.</summary>
     internal int ChainLength => chain.Submissions.Count;
+    internal string Dump => string.Join("\n", chain.Submissions.Select(s => s.Name + " [" + string.Join(", ", s.Keys) + "] needs " + string.Join(",", s.Needs) + " " + s.ShowsAnonymousType));
 
     internal Outlet Outlet { get; } = new();
 

@@ -27,7 +27,12 @@ internal sealed class Submission
         Names = [.. members.Select(m => m.Name)];
         ShowsAnonymousType = members.Any(m => m is IFieldSymbol field && IsAnonymous(field.Type));
         var words = root.DescendantTokens().Where(t => t.IsKind(SyntaxKind.IdentifierToken)).Select(t => t.ValueText).ToHashSet();
-        Needs = [.. before.Where(s => s.declared.Any(d => (d.Value == Unnamed || words.Contains(d.Value)) && !declared.ContainsKey(d.Key))).Select(s => s.Name)];
+        var hidden = new HashSet<string>(Keys);
+        foreach (var submission in before.Reverse())
+        {
+            if (submission.declared.Any(d => (d.Value == Unnamed || words.Contains(d.Value)) && !hidden.Contains(d.Key))) Needs.Add(submission.Name);
+            hidden.UnionWith(submission.Keys);
+        }
     }
 
     private Submission(Submission original, CSharpCompilation compilation)
@@ -50,7 +55,7 @@ internal sealed class Submission
     public IReadOnlyCollection<string> Keys => declared.Keys;
 
     /// <summary>Names of the earlier submissions without which this one would not mean the same.</summary>
-    public HashSet<string> Needs { get; }
+    public HashSet<string> Needs { get; } = [];
 
     /// <summary>Whether there is anything to run.</summary>
     public bool TakesSlot { get; }
