@@ -79,9 +79,9 @@ internal sealed class Submission
         new(this, Compilation.WithScriptCompilationInfo(Compilation.ScriptCompilationInfo!.WithPreviousScriptCompilation(previous)));
 
     /// <summary>Loads what was compiled; <paramref name="find"/> finds the assemblies it refers to and the framework does not have.</summary>
-    public void Load(Stream image, Stream symbols, Func<AssemblyName, Assembly?> find)
+    public void Load(Stream image, Stream symbols, Func<AssemblyName, Assembly?> find, Func<string, nint> findNative)
     {
-        var context = new Context(Name);
+        var context = new Context(Name, findNative);
         Assembly = context.LoadFromStream(image, symbols);
         foreach (var reference in Assembly.GetReferencedAssemblies())
             if (find(reference) is { } found) context.Known[reference.Name!] = found;
@@ -109,10 +109,12 @@ internal sealed class Submission
         _ => false,
     };
 
-    private sealed class Context(string name) : AssemblyLoadContext(name, isCollectible: true)
+    private sealed class Context(string name, Func<string, nint> findNative) : AssemblyLoadContext(name, isCollectible: true)
     {
         public Dictionary<string, Assembly> Known { get; } = [];
 
         protected override Assembly? Load(AssemblyName assemblyName) => Known.GetValueOrDefault(assemblyName.Name!);
+
+        protected override nint LoadUnmanagedDll(string unmanagedDllName) => findNative(unmanagedDllName);
     }
 }
