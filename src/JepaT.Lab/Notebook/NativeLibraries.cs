@@ -76,7 +76,8 @@ internal static partial class NativeLibraries
 
     private static IEnumerable<string> Folders(Assembly caller, string package, string? version = null) => Folders(Path.GetDirectoryName(caller.Location) ?? "", package, version);
 
-    private static IEnumerable<string> PackageFolders(string home, string package, string? version)
+    /// <summary>A package's folders, a version each: among the host's packages above <paramref name="home"/>, then in NuGet's cache.</summary>
+    internal static IEnumerable<string> PackageFolders(string home, string package, string? version)
     {
         var roots = new List<string?>();
         for (var at = Directory.GetParent(home); at is not null && roots.Count < 4; at = at.Parent) roots.Add(at.FullName);

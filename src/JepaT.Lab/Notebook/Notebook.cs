@@ -35,6 +35,7 @@ public static class Notebook
     public static void Start()
     {
         Allocator.KeepFreedMemory();
+        NewerAssemblies.Register();
         NativeLibraries.Load();
         NotebookHosts.RegisterFormatters();
         StopFile.Shared.Restart();

@@ -261,7 +261,7 @@ internal sealed class ReportPage
     {
         Raw("<figure><h3>").Text(chart.Title).Raw($"</h3><div class=\"chart {kind}\" id=\"chart-{figures.Count}\"></div><figcaption>")
             .Text(chart.Caption).Raw("</figcaption></figure>\n");
-        figures.Add(Script(GenericChart.toFigureJson(chart.Chart)));
+        figures.Add(Script(FigureJson.Of(chart.Chart)));
     }
 
     public string End()

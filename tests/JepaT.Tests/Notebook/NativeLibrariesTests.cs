@@ -17,11 +17,21 @@ public sealed class NativeLibrariesTests : IDisposable
         using static TorchSharp.torch;
 
         var folders = Directory.EnumerateFiles(args[0], "*.dll", SearchOption.AllDirectories).ToDictionary(f => Path.GetFileNameWithoutExtension(f));
-        AssemblyLoadContext.Default.Resolving += (context, name) => folders.TryGetValue(name.Name!, out var file) ? context.LoadFromAssemblyPath(file) : null;
-        if (args[1] == "start") Start();
-        Use();
+        AssemblyLoadContext.Default.Resolving += (context, name) =>
+            (args[1] != "older" || name.Name != "FSharp.Core") && folders.TryGetValue(name.Name!, out var file) ? context.LoadFromAssemblyPath(file) : null;
+        if (args[1] == "older") AssemblyLoadContext.Default.LoadFromAssemblyPath(args[2]);
+        if (args[1] != "without") Start();
+        if (args[1] == "older") Chart();
+        else Use();
 
         static void Start() => Notebook.Start();
+
+        static void Chart()
+        {
+            var curves = new Dictionary<string, IReadOnlyList<CurvePoint>> { ["train/loss"] = [new(1, 2), new(2, 0.5)] };
+            var run = new RunResult("full", 0, "", "FINISHED", null, new Dictionary<string, double>(), curves, []);
+            Notebook.Show(Charts.Losses(new AblationResult("x", [run], [], "", "", "", DateTimeOffset.UnixEpoch, "")));
+        }
 
         static void Use()
         {
@@ -65,6 +75,18 @@ public sealed class NativeLibrariesTests : IDisposable
     }
 
     [Fact]
+    public void A_host_with_another_FSharp_Core_gets_the_one_that_the_charts_need()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Skip("made of the Linux libraries");
+        var packages = Unpack("", "native");
+        var older = Path.Combine(folder.FullName, "FSharp.Core.dll");
+        var compilation = CSharpCompilation.Create("FSharp.Core", references: [MetadataReference.CreateFromFile(typeof(object).Assembly.Location)], options: new(OutputKind.DynamicallyLinkedLibrary));
+        Assert.True(compilation.Emit(older, cancellationToken: TestContext.Current.CancellationToken).Success);
+
+        Assert.Contains("full: 0.5 at 2", Run(Compile(), packages, "older", older), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Folders_are_searched_from_beside_the_assembly_to_the_newest_package()
     {
         var packages = Unpack("lib/net8.0", "native");
@@ -100,7 +122,7 @@ public sealed class NativeLibrariesTests : IDisposable
     private string Compile()
     {
         var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(f => MetadataReference.CreateFromFile(f));
-        var usings = CSharpSyntaxTree.ParseText("global using System; global using System.IO; global using System.Linq;", cancellationToken: TestContext.Current.CancellationToken);
+        var usings = CSharpSyntaxTree.ParseText("global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq;", cancellationToken: TestContext.Current.CancellationToken);
         var compilation = CSharpCompilation.Create("host", [usings, CSharpSyntaxTree.ParseText(Host, cancellationToken: TestContext.Current.CancellationToken)], references, new(OutputKind.ConsoleApplication));
         var host = Path.Combine(Directory.CreateDirectory(Path.Combine(folder.FullName, "host")).FullName, "host.dll");
         var result = compilation.Emit(host, cancellationToken: TestContext.Current.CancellationToken);
@@ -111,9 +133,9 @@ public sealed class NativeLibrariesTests : IDisposable
         return host;
     }
 
-    private string Run(string host, string packages, string how)
+    private string Run(string host, string packages, params string[] how)
     {
-        var info = new ProcessStartInfo("dotnet", [host, packages, how]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.FullName };
+        var info = new ProcessStartInfo("dotnet", [host, packages, .. how]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.FullName };
         info.Environment["HOME"] = folder.FullName;                             // no package cache to fall back on
         info.Environment.Remove("NUGET_PACKAGES");
         info.Environment.Remove("JEPAT_HOME");

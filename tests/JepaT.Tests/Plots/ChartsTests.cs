@@ -73,6 +73,17 @@ public class ChartsTests
         Assert.Null(bar["y"]![2]);
     }
 
+    [Fact]
+    public void The_figures_json_is_what_Plotly_NET_would_write()
+    {
+        foreach (var chart in Charts.Evaluations(Fake.Ablation()).Concat(Charts.Losses(Fake.Ablation())).Concat(Charts.Finals(Fake.Ablation())))
+        {
+            var (ours, theirs) = (JsonNode.Parse(FigureJson.Of(chart.Chart))!, Figure(chart));
+            Assert.True(JsonNode.DeepEquals(ours["data"], theirs["data"]), chart.Title);
+            Assert.True(JsonNode.DeepEquals(ours["layout"], theirs["layout"]), chart.Title);
+        }
+    }
+
     private static JsonNode Figure(TitledChart chart) => JsonNode.Parse(GenericChart.toFigureJson(chart.Chart))!;
 
     private static JsonNode Trace(JsonNode figure, string name, string mode) =>

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Plotly.NET;
 
 namespace JepaT.Lab;
 
@@ -12,7 +11,7 @@ internal static class PlotlyFigure
 {
     public static ChartView Read(TitledChart chart)
     {
-        var json = GenericChart.toFigureJson(chart.Chart);
+        var json = FigureJson.Of(chart.Chart);
         var figure = JsonNode.Parse(json)!;
         var traces = figure["data"]!.AsArray().Select(t => t!).ToList();
         var (x, y) = (figure["layout"]?["xaxis"], figure["layout"]?["yaxis"]);
