@@ -1,0 +1,43 @@
+#!/bin/sh
+# jupyter console in a terminal (tmux): a result, typed input, a cell over several lines, an interrupt by Ctrl-C, variables kept.
+#   tests/frontends/console.sh [KERNEL]        jepat-csharp by default; JUPYTER_PATH says where it is installed
+# Needs Debian's jupyter-console and tmux.
+set -eu
+for tool in jupyter-console tmux; do
+  command -v $tool >/dev/null || { echo "skipped: $tool is not installed"; exit 0; }
+done
+socket=jepat-$$
+screen() { tmux -L $socket capture-pane -p -J -S - ; }
+fail() { echo "failed: no '$1' on the screen:" >&2; screen >&2; exit 1; }
+# see PATTERN: waits until the screen shows it.
+see() {
+  tries=0
+  until screen | grep -q -- "$1"; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || fail "$1"
+    sleep 0.2
+  done
+}
+enter() { tmux -L $socket send-keys -l "$1"; tmux -L $socket send-keys Enter; }
+
+tmux -L $socket -f /dev/null new-session -d -x 110 -y 50 "exec jupyter-console --kernel=${1:-jepat-csharp} --ZMQTerminalInteractiveShell.kernel_timeout=240"
+trap 'tmux -L $socket kill-server 2>/dev/null || :' EXIT
+see 'In \[1\]:'
+enter '6 * 7'
+see 'Out\[1\]: 42'
+enter 'var name = input("who? ");'
+see 'who?'
+enter 'me'
+see 'In \[3\]:'
+enter 'if (name == "me") {'
+see '   \.\.\.:\|\.\.\.:'
+enter 'Console.WriteLine("it is " + name); }'
+see 'it is me'
+enter 'Console.WriteLine("on and on"); while (true) { }'
+see '^on and on'
+tmux -L $socket send-keys C-c
+see 'Interrupted'
+enter 'name + "!"'
+see 'me!'
+screen
+echo passed
