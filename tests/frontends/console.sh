@@ -14,11 +14,12 @@ see() {
   tries=0
   until screen | grep -q -- "$1"; do
     tries=$((tries + 1))
-    [ $tries -lt 600 ] || fail "$1"
+    [ $tries -lt 200 ] || fail "$1"
     sleep 0.2
   done
 }
-enter() { tmux -L $socket send-keys -l "$1"; tmux -L $socket send-keys Enter; }
+# enter TEXT: after a pause, since this front end trips over keys that come while it still shows a result.
+enter() { sleep 2;  tmux -L $socket send-keys -l "$(printf %s "$1" | sed 's/;$/\\;/')"; sleep 0.5; tmux -L $socket send-keys Enter; }
 
 tmux -L $socket -f /dev/null new-session -d -x 110 -y 50 "exec jupyter-console --kernel=${1:-jepat-csharp} --ZMQTerminalInteractiveShell.kernel_timeout=240"
 trap 'tmux -L $socket kill-server 2>/dev/null || :' EXIT
