@@ -1,6 +1,6 @@
 #!/bin/sh
 # Notebooks in the real .NET Interactive, through jupyter nbconvert: the first cell that all our notebooks have, then what it shows, or the
-# notebooks given. Tiny parameters come from the environment, e.g. JEPAT_STEPS=4.
+# notebooks given. Parameters come from the environment, e.g. JEPAT_STEPS=4; OUTPUT is a folder that keeps the executed notebooks.
 #   tests/frontends/dotnet-interactive.sh [NOTEBOOK …]
 # Needs the .NET tool Microsoft.dotnet-interactive (on the PATH, or its folder in DOTNET_INTERACTIVE) and Debian's jupyter-nbconvert.
 # shellcheck source=tests/frontends/other-host.sh
@@ -40,12 +40,13 @@ TXT
   small=true
 }
 
+mkdir -p "$work/results"
 for notebook; do
   name=$(basename "$notebook" .ipynb)
   echo "running $name"
-  # The notebook's own folder is not known to this host: it is told where files belong.
-  JEPAT_HOME="$root" jupyter-nbconvert --to notebook --execute --ExecutePreprocessor.timeout=900 --ExecutePreprocessor.kernel_name=.net-csharp \
-    --output-dir "$work/done" "$notebook" >"$work/log" 2>&1 || { tail -n 40 "$work/log"; fail "$name"; }
+  # The notebook's own folder is not known to this host: it is told where files belong, so that nothing lands in the clone.
+  JEPAT_FOLDER="${JEPAT_FOLDER:-$work/results}" jupyter-nbconvert --to notebook --execute --ExecutePreprocessor.timeout=900 --ExecutePreprocessor.kernel_name=.net-csharp \
+    --output-dir "${OUTPUT:-$work/done}" "$notebook" >"$work/log" 2>&1 || { tail -n 40 "$work/log"; fail "$name"; }
 done
 
 [ -n "${small:-}" ] || { echo "passed: $# notebooks"; exit 0; }

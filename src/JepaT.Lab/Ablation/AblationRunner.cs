@@ -84,7 +84,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         return result with { Preset = preset };
     }
 
-    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
+    private AblationResult Summarise(IReadOnlyList<RunResult> runs) => Summary(experiment, bench, runs, command);
+
+    /// <summary>Runs with what they were run for, with and on.</summary>
+    public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
         ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Test.Name} ({bench.Train.Digest} train, {bench.Test.Digest} test)")
     {
         Commit = Commit(),

@@ -65,10 +65,11 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
 internal static class Checkpoints
 {
     /// <exception cref="UserException">There is none.</exception>
-    public static string Find(string? run)
+    public static string Find(string? run, string folder = "")
     {
+        var runs = Path.Combine(folder, "runs");
         if (run is null)
-            return (Directory.Exists("runs") ? Directory.EnumerateFiles("runs", Checkpoint.FileName, SearchOption.AllDirectories).MaxBy(File.GetLastWriteTimeUtc) : null)
+            return (Directory.Exists(runs) ? Directory.EnumerateFiles(runs, Checkpoint.FileName, SearchOption.AllDirectories).MaxBy(File.GetLastWriteTimeUtc) : null)
                 ?? throw new UserException("no checkpoint below runs/: train first (./lab train), or name one with --run FOLDER");
         var path = Directory.Exists(run) ? Path.Combine(run, Checkpoint.FileName) : run;
         return File.Exists(path) ? path : throw new UserException($"{run}: holds no {Checkpoint.FileName}");

@@ -7,12 +7,15 @@ internal static class ContactSheet
 {
     private const int Zoom = 3, Gap = 26, Line = 18, TextSize = 10;
 
+    /// <summary>Writes <see cref="Png"/> to a file.</summary>
+    /// <exception cref="UserException">The file cannot be written.</exception>
+    public static void Save(ImageDataset data, string path) => AtomicFile.Write(path, file => file.Write(Png(data)));
+
     /// <summary>
-    /// Writes a PNG: of each pair the first picture of the split; a pair held out, or one that a small set lacks, is an empty
+    /// A PNG file: of each pair the first picture of the split; a pair held out, or one that a small set lacks, is an empty
     /// cell that says so. Plain data show the first eight pictures of each item.
     /// </summary>
-    /// <exception cref="UserException">The file cannot be written.</exception>
-    public static void Save(ImageDataset data, string path)
+    public static byte[] Png(ImageDataset data)
     {
         var (rows, columns) = (Vocabulary.Items.Count, Vocabulary.Colours.Count);
         var cells = Cells(data);
@@ -44,15 +47,7 @@ internal static class ContactSheet
 
         using var image = surface.Snapshot();
         using var png = image.Encode(SKEncodedImageFormat.Png, 100);
-        try
-        {
-            using var file = File.Create(path);
-            png.SaveTo(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserException($"{path}: the preview cannot be written ({e.Message})", e);
-        }
+        return png.ToArray();
 
         void Write(string text, float centre, float baseline) => surface.Canvas.DrawText(text, centre, baseline, ink);
     }

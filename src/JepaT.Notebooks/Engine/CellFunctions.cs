@@ -61,10 +61,12 @@ public sealed class DisplayedOutput
     internal DisplayedOutput(Outlet outlet, string? mime) => (this.outlet, this.mime) = (outlet, mime);
 
     /// <summary>Its id in the notebook's file.</summary>
-    public string DisplayId { get; } = Guid.NewGuid().ToString("N");
+    public string DisplayId { get; } = NewId();
 
     /// <summary>Shows something else in its place.</summary>
     public void Update(object? value) => outlet.Update(DisplayId, Rendering.Of(value, mime) ?? Rendering.Nothing);
+
+    internal static string NewId() => Guid.NewGuid().ToString("N");
 
     internal void Show(object? value) => outlet.Display(Rendering.Of(value, mime) ?? Rendering.Nothing, DisplayId);
 }

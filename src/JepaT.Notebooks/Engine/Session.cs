@@ -3,7 +3,7 @@ namespace JepaT.Notebooks;
 /// <summary>How a session is set up.</summary>
 internal sealed record SessionOptions
 {
-    /// <summary>The notebook's folder, from which relative paths in its directives count.</summary>
+    /// <summary>The notebook's folder, from which relative paths in its directives count; the working folder by default.</summary>
     public string? Folder { get; init; }
 }
 
@@ -17,6 +17,9 @@ internal sealed class Session : IAsyncDisposable
     private readonly SessionThread thread = new();
     private readonly References references = new();
     private readonly SubmissionChain chain;
+    private readonly Magics magics;
+    private readonly Lazy<Assistant> assistant;
+    private readonly INotebookHost before = Notebook.Host;
     private volatile RunningCell? running;
     private RunningCell? stuck;
 
@@ -24,7 +27,10 @@ internal sealed class Session : IAsyncDisposable
     {
         Folder = options.Folder;
         chain = new(references);
+        magics = new(this, references, new Packages());
+        assistant = new(() => new Assistant(chain, references));
         CellConsole.Install();
+        Notebook.Host = new EngineHost(before);
     }
 
     public string? Folder { get; }
@@ -35,6 +41,7 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>An interrupted cell still runs, in a native call for instance. Until it returns only a restart helps.</summary>
     public bool IsStuck => stuck is { Scheduler.Busy: true };
 
+    /// <summary>What code sees now.</summary>
     public IReadOnlyList<Variable> Variables => [.. chain.Variables];
 
     /// <summary>How many earlier submissions new code is bound to.</summary>
@@ -42,17 +49,22 @@ internal sealed class Session : IAsyncDisposable
 
     internal Outlet Outlet { get; } = new();
 
+    /// <summary>Runs a cell after those that were asked for before. All its outputs have been handed on when the task ends.</summary>
+    /// <param name="code">The cell's text, directives included.</param>
+    /// <param name="cellName">What errors call it, e.g. <c>cell 3</c>.</param>
+    /// <param name="output">Where its outputs go, and those of its threads until the next cell.</param>
+    /// <param name="stop">Interrupts it.</param>
     public async Task<CellResult> RunAsync(string code, string cellName, ICellOutput output, CancellationToken stop)
     {
         await turn.WaitAsync(CancellationToken.None);
         try
         {
             Outlet.Begin(output);
-            if (IsStuck) return new(null, new CellError("Stuck", "an interrupted cell still runs (a native call that has not returned): wait for it, or restart the kernel", []));
+            if (IsStuck) return Failed("Stuck", "an interrupted cell still runs (a native call that has not returned): wait for it, or restart the kernel");
             CellStop.Look(false);
-            running = new RunningCell(this, thread);
-            using var registration = stop.Register(Interrupt);
-            var result = await RunAsync(code, cellName, running);
+            var cell = running = new RunningCell(this, thread);
+            using var registration = stop.Register(cell.Interrupt);
+            var result = await RunAsync(() => RunTextAsync(code, cellName, Folder ?? ".", cell.Stopped), cell);
             Outlet.Flush();
             return result;
         }
@@ -63,8 +75,20 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the running cell, from any thread: first its token is cancelled, then its code aborted.</summary>
+    /// <summary>Ends the running cell, from any thread; see <see cref="RunningCell"/>. Returns at once.</summary>
     public void Interrupt() => running?.Interrupt();
+
+    /// <summary>Sets a variable, and declares it where there is none that the value fits.</summary>
+    public void SetVariable(string name, object? value) => chain.Set(name, value);
+
+    /// <summary>What could be typed at a position; also while a cell runs.</summary>
+    public Task<Completions> CompleteAsync(string code, int position) => assistant.Value.CompleteAsync(code, position);
+
+    /// <summary>What stands at a position: the documentation of a name, the signatures of a call. Null when there is nothing to say.</summary>
+    public Task<string?> InspectAsync(string code, int position) => assistant.Value.InspectAsync(code, position);
+
+    /// <summary>Whether a cell could be run as it is.</summary>
+    public static Completeness IsComplete(string code) => Completeness.Of(code);
 
     public ValueTask DisposeAsync()
     {
@@ -72,27 +96,74 @@ internal sealed class Session : IAsyncDisposable
         thread.Dispose();
         Outlet.Dispose();
         CellConsole.Remove();
-        turn.Dispose();
+        Notebook.Host = before;
         return ValueTask.CompletedTask;
     }
 
-    private async Task<CellResult> RunAsync(string code, string name, RunningCell cell)
+    /// <summary>Runs a text with its directives as part of the running cell; null when it ends in no value.</summary>
+    internal async Task<MimeBundle?> RunTextAsync(string text, string name, string folder, CancellationToken stop)
     {
-        var work = cell.Start(() => RunPieceAsync(code, name, cell.Stopped));
+        MimeBundle? value = null;
+        IDisposable? timer = null;
+        try
+        {
+            foreach (var part in Directives.Split(text))
+            {
+                if (value is not null) Outlet.Display(value, DisplayedOutput.NewId());
+                value = null;
+                switch (part)
+                {
+                    case CodePart code:
+                        var (submission, earlier) = chain.Compile(code.Code, name, stop);
+                        value = Rendering.Of(await chain.Start(submission, earlier));
+                        break;
+                    case TextPart shown:
+                        Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
+                        break;
+                    case DirectivePart { Name: "#!time" }:
+                        timer ??= Magics.Time(Outlet);
+                        break;
+                    case DirectivePart directive:
+                        await DoAsync(directive, name, folder, stop);
+                        break;
+                }
+            }
+            return value;
+        }
+        finally
+        {
+            timer?.Dispose();
+        }
+    }
+
+    private async Task DoAsync(DirectivePart directive, string name, string folder, CancellationToken stop)
+    {
+        try
+        {
+            await magics.RunAsync(directive, folder, stop);
+        }
+        catch (UserException e)
+        {
+            CellErrors.SetPlace(e, name, directive.Line);
+            throw;
+        }
+    }
+
+    private async Task<CellResult> RunAsync(Func<Task<MimeBundle?>> code, RunningCell cell)
+    {
+        var work = cell.Start(code);
         await Task.WhenAny(work, cell.GivenUp);
         while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) await Task.Delay(10, CancellationToken.None);
         if (cell.IsInterrupted) cell.Scheduler.End();
         if (work.IsCompletedSuccessfully) return new(await work, null, cell.IsInterrupted);
-        if (work.Exception is { } e && !cell.IsInterrupted) return new(null, CellErrors.Of(e));
+        var error = work.Exception is { } e ? CellErrors.Of(e) : null;
+        if (!cell.IsInterrupted) return new(null, error ?? CellErrors.Of(new OperationCanceledException()));
         stuck = cell;
         return IsStuck
-            ? new(null, new CellError("Stuck", "the cell could not be interrupted: it is in a native call, or in code that refuses to end; restart the kernel if that does not return", []), true)
-            : new(null, new CellError("Interrupted", "the cell was interrupted", work.Exception is { } at ? CellErrors.Of(at).Traceback : []), true);
+            ? Failed("Stuck", "the cell could not be interrupted: it is in a native call, or in library code that does not end; restart the kernel if it does not return", interrupted: true)
+            : Failed("Interrupted", "the cell was interrupted", error, interrupted: true);
     }
 
-    private async Task<MimeBundle?> RunPieceAsync(string code, string name, CancellationToken stop)
-    {
-        var (submission, before) = chain.Compile(code, name, stop);
-        return Rendering.Of(await chain.Start(submission, before));
-    }
+    private static CellResult Failed(string name, string message, CellError? at = null, bool interrupted = false) =>
+        new(null, new(name, message, [$"{name}: {message}", .. at?.Traceback.Skip(1) ?? []]), interrupted);
 }

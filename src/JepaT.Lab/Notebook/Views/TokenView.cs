@@ -80,7 +80,7 @@ internal sealed class SampleStepView : View
         var masked = (int)hidden.sum().ToInt64();
         title = string.Create(CultureInfo.InvariantCulture, $"Iteration {step.Iteration + 1}: {step.Predicted.shape[1]} of {length} tokens new, {masked} still masked, guidance {step.Guidance:0.##}");
         picture = TokenView.Of(image, patch, hidden, fresh, null, "the picture so far");
-        order = TokenView.Of(image, patch, hidden, fresh, Ranks(step.Order[0].to(CPU).data<long>().ToArray()), "order of generation");
+        order = TokenView.Of(image, patch, hidden, fresh, Ranks(step.Order), "order of generation");
         Png = picture.Png;
     }
 
@@ -97,9 +97,12 @@ internal sealed class SampleStepView : View
         return 3 * coloured * coloured == size ? coloured : (int)Math.Round(Math.Sqrt(size));
     }
 
-    // The first places of the order are generated last.
-    private static string[] Ranks(long[] order)
+    /// <summary>When each token comes, counted from 1: the first places of the order are generated last.</summary>
+    /// <param name="orders">(B, L), of which the first row counts.</param>
+    internal static string[] Ranks(Tensor orders)
     {
+        using var scope = NewDisposeScope();
+        var order = orders[0].to(CPU).data<long>().ToArray();
         var ranks = new string[order.Length];
         for (var i = 0; i < order.Length; i++) ranks[order[i]] = (order.Length - i).ToString(CultureInfo.InvariantCulture);
         return ranks;
