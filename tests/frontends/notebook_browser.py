@@ -67,7 +67,7 @@ with tempfile.TemporaryDirectory() as folder:
         browser.get("http://127.0.0.1:18888/notebooks/typed.ipynb?token=t")
         wait("kernel", lambda: browser.execute_script("return window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected() && !!Jupyter.notebook.kernel.info_reply.status"))
 
-        write("using JepaT.Lab; var chart = new ChartView { Title = \"Typed in a browser\" }; for (var i = 1; i <= 60; i++) chart.Point(\"loss\", i, 0.2 + 2.0 / i); chart")
+        write("using JepaT.Lab; var chart = new ChartView { Title = \"Typed in a browser\" };\nfor (var i = 1; i <= 60; i++) chart.Point(\"loss\", i, 0.2 + 2.0 / i); chart")
         run()
         wait("plot", lambda: cells()[0].find_elements(By.CSS_SELECTOR, ".output_area svg"))
 

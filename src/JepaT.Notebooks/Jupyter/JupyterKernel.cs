@@ -29,7 +29,7 @@ internal sealed class JupyterKernel : IAsyncDisposable
         this.log = log;
         sockets = new(connection, log);
         session = new(new SessionOptions { Folder = folder });
-        questions = new(sockets, history);
+        questions = new(session, sockets, history);
         cells = new(session, sockets, history);
         asked = new(() => Task.CompletedTask, request => AnswerAsync(request, () => questions.AnswerAsync(request.Message)));
         run = new(cells.WarmUpAsync, RunCellAsync);
