@@ -28,7 +28,7 @@ class CSharpKernel(jupyter_kernel_test.KernelTests):
     ]
     complete_code_samples = ["1 + 1", "var x = 1;", "int F(int x)\n{\n    return x;\n}", "await Task.Delay(1);"]
     incomplete_code_samples = ["var x = ", "int F(int x)\n{", 'Console.WriteLine("a",', "/* a comment"]
-    invalid_code_samples = ["1 +* 2)", "class { class"]
+    invalid_code_samples = ["var 1x = 2;", "1 + ;"]
     code_execute_result = [
         {"code": "6 * 7", "result": "42"},
         {"code": '"text"', "result": "text"},

@@ -29,10 +29,10 @@ internal sealed class JupyterKernel : IAsyncDisposable
         this.log = log;
         sockets = new(connection, log);
         session = new(new SessionOptions { Folder = folder });
-        questions = new(sockets, history);
+        questions = new(session, sockets, history);
         cells = new(session, sockets, history);
-        asked = new(request => AnswerAsync(request, () => questions.AnswerAsync(request.Message)));
-        run = new(RunCellAsync);
+        asked = new(() => Task.CompletedTask, request => AnswerAsync(request, () => questions.AnswerAsync(request.Message)));
+        run = new(cells.WarmUpAsync, RunCellAsync);
         sockets.Received += Receive;
     }
 
@@ -147,7 +147,7 @@ internal sealed class JupyterKernel : IAsyncDisposable
     {
         private readonly Channel<Request> waiting = Channel.CreateUnbounded<Request>();
 
-        public Lane(Func<Request, Task> answer) => Work = Task.Run(() => LoopAsync(answer));
+        public Lane(Func<Task> first, Func<Request, Task> answer) => Work = Task.Run(() => LoopAsync(first, answer));
 
         public Task Work { get; }
 
@@ -164,8 +164,9 @@ internal sealed class JupyterKernel : IAsyncDisposable
             while (waiting.Reader.TryRead(out var next)) yield return next;
         }
 
-        private async Task LoopAsync(Func<Request, Task> answer)
+        private async Task LoopAsync(Func<Task> first, Func<Request, Task> answer)
         {
+            await first();
             await foreach (var request in waiting.Reader.ReadAllAsync()) await answer(request);
         }
     }

@@ -21,6 +21,9 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
     /// <summary>The request whose code runs now.</summary>
     public JupyterMessage? Running { get; private set; }
 
+    /// <summary>Gets the compiler going while the front end is still busy with itself: its first cell then answers at once.</summary>
+    public Task WarmUpAsync() => session.RunAsync("1", "", new KernelOutput(sockets, Input, new JupyterMessage([], [], "", []), silent: true, allowInput: false), CancellationToken.None);
+
     /// <summary>From any thread. A second one does not let the cell finish what it is at.</summary>
     public void Interrupt()
     {

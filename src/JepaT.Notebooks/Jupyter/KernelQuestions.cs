@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp;
 namespace JepaT.Notebooks;
 
 /// <summary>Answers what a front end asks without running a cell.</summary>
-internal sealed class KernelQuestions(KernelSockets sockets, KernelHistory history)
+internal sealed class KernelQuestions(Session session, KernelSockets sockets, KernelHistory history)
 {
     private static readonly string Release = typeof(KernelQuestions).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
@@ -42,26 +42,35 @@ internal sealed class KernelQuestions(KernelSockets sockets, KernelHistory histo
         ["help_links"] = new JsonArray(new JsonObject { ["text"] = "C#", ["url"] = "https://learn.microsoft.com/dotnet/csharp/" }),
     };
 
-    private static async Task<JsonObject> CompleteAsync(JupyterMessage request)
+    private async Task<JsonObject> CompleteAsync(JupyterMessage request)
     {
         var (code, at) = Position(request);
-        await Task.CompletedTask;
-        return new JsonObject { ["matches"] = new JsonArray(), ["cursor_start"] = Characters(code, at), ["cursor_end"] = Characters(code, at), ["metadata"] = new JsonObject() };
+        var found = await session.CompleteAsync(code, at);
+        var (start, end) = (Characters(code, found.Start), Characters(code, found.End));
+        return new JsonObject
+        {
+            ["matches"] = new JsonArray([.. found.Items.Select(i => JsonValue.Create(i.Text))]),
+            ["cursor_start"] = start,
+            ["cursor_end"] = end,
+            // Shown by JupyterLab, and by IPython's consoles, beside the names.
+            ["metadata"] = new JsonObject { ["_jupyter_types_experimental"] = new JsonArray([.. found.Items.Select(i => new JsonObject { ["start"] = start, ["end"] = end, ["text"] = i.Text, ["type"] = i.Kind })]) },
+        };
     }
 
-    private static async Task<JsonObject> InspectAsync(JupyterMessage request)
+    private async Task<JsonObject> InspectAsync(JupyterMessage request)
     {
         var (code, at) = Position(request);
-        await Task.CompletedTask;
-        return new JsonObject { ["found"] = false, ["data"] = new JsonObject(), ["metadata"] = new JsonObject() };
+        var text = await session.InspectAsync(code, at);
+        var data = text is null ? new JsonObject() : new JsonObject { [Rendering.Plain] = text };
+        return new JsonObject { ["found"] = text is not null, ["data"] = data, ["metadata"] = new JsonObject() };
     }
 
     private static JsonObject IsComplete(string code)
     {
-        var tree = SubmissionChain.Parse(code);
-        return SyntaxFactory.IsCompleteSubmission(tree)
-            ? new JsonObject { ["status"] = tree.GetDiagnostics().Any(d => d.Severity == Microsoft.CodeAnalysis.DiagnosticSeverity.Error) ? "invalid" : "complete" }
-            : new JsonObject { ["status"] = "incomplete", ["indent"] = "" };
+        var answer = Session.IsComplete(code);
+        var content = new JsonObject { ["status"] = answer.Status };
+        if (answer.Status == "incomplete") content["indent"] = answer.Indent;
+        return content;
     }
 
     private static (string Code, int At) Position(JupyterMessage request)

@@ -110,6 +110,7 @@ internal sealed class KernelSockets : IDisposable
 
     private void Receive(KernelChannel channel, NetMQSocket socket)
     {
+        SynchronizationContext.SetSynchronizationContext(null);         // the poller's would bring what others await back to this thread
         List<byte[]> frames = [];
         while (socket.TryReceiveMultipartBytes(ref frames))
         {
