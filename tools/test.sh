@@ -5,7 +5,7 @@
 # check_format: slow (it loads the whole solution), so it is repeated only after a change.
 check_format() {
   # shellcheck disable=SC2086
-  stale "$out/format.stamp" $sources tests || return 0
+  stale "$out/format.stamp" $sources tests notebooks || return 0
   say "checking the format"
   echo "$torch" >"$out/format.stamp.new"
   (cd "$root" && dotnet format JepaT.sln --verify-no-changes --no-restore) || return 1
@@ -55,7 +55,7 @@ TXT
   if [ "${CI:-}" = true ] && ! /usr/bin/python3 -c 'import jupyter_kernel_test, nbconvert' 2>/dev/null; then setup fetch_jupyter; fi
 
   # shellcheck disable=SC2086
-  build JepaT.sln "$out/test.stamp" $sources tests
+  build JepaT.sln "$out/test.stamp" $sources tests notebooks
   cp -p "$out/test.stamp" "$out/lab.stamp"                               # the solution holds the programs too
   cp -p "$out/test.stamp" "$out/notebook.stamp"
   results=$out/test-results

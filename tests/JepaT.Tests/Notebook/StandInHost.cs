@@ -33,12 +33,16 @@ internal sealed class StandInHost : IDisposable
         using var stream = new MemoryStream();
         var result = compilation.Emit(stream);
         Assert.True(result.Success, string.Join("\n", result.Diagnostics));
+        Reference = MetadataReference.CreateFromImage(stream.ToArray());
         stream.Position = 0;
         Assembly = context.LoadFromStream(stream);
         standIn = Assembly.GetTypes().Single(t => t.Name == "StandIn");
     }
 
     public Assembly Assembly { get; }
+
+    /// <summary>To compile cells against.</summary>
+    public MetadataReference Reference { get; }
 
     /// <summary>What was shown: id, MIME type, content; the same id again is an update.</summary>
     public List<string[]> Outputs => (List<string[]>)standIn.GetProperty("Outputs")!.GetValue(null)!;
