@@ -48,7 +48,10 @@ dotnet nuget add source "%JEPAT_HOME%\artifacts\packages" --name jepat
 exit /b %errorlevel%
 
 :notebook
+rem A front end that waits for its kernel does not wait for a build.
+if /i "%~2"=="kernel" if exist "%JEPAT_HOME%\artifacts\bin\JepaT.Notebooks\release\JepaT.Notebooks.dll" goto run_notebook
 call :build src\JepaT.Notebooks || exit /b 1
+:run_notebook
 dotnet "%JEPAT_HOME%\artifacts\bin\JepaT.Notebooks\release\JepaT.Notebooks.dll" %*
 exit /b %errorlevel%
 

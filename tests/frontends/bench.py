@@ -4,6 +4,7 @@
     tests/frontends/bench.py [CELLS [KERNEL]]        10000 by default; JUPYTER_PATH says where the kernel is installed
 """
 import os
+import queue
 import statistics
 import sys
 import time
@@ -47,8 +48,11 @@ def processor():
 
 
 def drain():
-    while client.iopub_channel.msg_ready():
-        client.get_iopub_msg(timeout=1)
+    try:
+        while True:
+            client.get_iopub_msg(timeout=0.01)
+    except queue.Empty:
+        pass
 
 
 def say(what, value):

@@ -43,7 +43,7 @@ from jupyter_client import BlockingKernelClient
 client = BlockingKernelClient(connection_file=sys.argv[1])
 client.load_connection_file()
 client.control_channel.send(client.session.msg("interrupt_request", {}))
-assert client.control_channel.get_msg(timeout=30)["content"]["status"] == "ok"' "$work/connection.json" 2>/dev/null
+assert client.get_control_msg(timeout=30)["content"]["status"] == "ok"' "$work/connection.json"
 see 'Interrupted'
 enter 'name + "!"'
 see 'me!'

@@ -101,7 +101,6 @@ internal sealed class JupyterKernel : IAsyncDisposable
         var type = message.Type.EndsWith("_request", StringComparison.Ordinal) ? message.Type[..^"_request".Length] + "_reply" : null;
         var content = await TryAsync(message, work);
         if (content is not null && type is not null) Reply(request, type, content);
-        if (cells.Running is { } running && running != message) Busy(running);           // a front end shows the last state that it hears of
         Idle(message);
     }
 
@@ -123,9 +122,16 @@ internal sealed class JupyterKernel : IAsyncDisposable
         catch (FormatException e)
         {
             log.WriteLine($"jupyter: {e.Message}");
-            return new JsonObject { ["status"] = "error", ["ename"] = "MalformedRequest", ["evalue"] = e.Message, ["traceback"] = new JsonArray() };
+            return Failed("MalformedRequest", e.Message);
+        }
+        catch (Exception e)                 // a mistake of ours or of Roslyn's costs one answer, not the user's variables
+        {
+            log.WriteLine($"jupyter: {message.Type} failed: {e}");
+            return Failed(e.GetType().FullName!, e.Message);
         }
     }
+
+    private static JsonObject Failed(string name, string message) => new() { ["status"] = "error", ["ename"] = name, ["evalue"] = message, ["traceback"] = new JsonArray() };
 
     private void Abort(Request request)
     {
@@ -138,7 +144,12 @@ internal sealed class JupyterKernel : IAsyncDisposable
 
     private void Busy(JupyterMessage cause) => sockets.Publish("status", new JsonObject { ["execution_state"] = "busy" }, cause);
 
-    private void Idle(JupyterMessage cause) => sockets.Publish("status", new JsonObject { ["execution_state"] = "idle" }, cause);
+    // A front end shows the last state that it hears of: that of the cell, if one runs.
+    private void Idle(JupyterMessage cause)
+    {
+        sockets.Publish("status", new JsonObject { ["execution_state"] = "idle" }, cause);
+        cells.WhileRunning(Busy);
+    }
 
     private sealed record Request(KernelChannel Channel, JupyterMessage Message);
 

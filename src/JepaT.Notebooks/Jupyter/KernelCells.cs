@@ -8,6 +8,7 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
 {
     private readonly Lock gate = new();
     private CancellationTokenSource? stop;
+    private JupyterMessage? running;
 
     /// <summary>What the user is asked for by the running cell.</summary>
     public KernelInput Input { get; } = new();
@@ -17,9 +18,6 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
 
     /// <summary>The last cell failed, and those that wait must not run.</summary>
     public bool StopsOthers { get; private set; }
-
-    /// <summary>The request whose code runs now.</summary>
-    public JupyterMessage? Running { get; private set; }
 
     /// <summary>Gets the compiler going while the front end is still busy with itself: its first cell then answers at once.</summary>
     public Task WarmUpAsync() => session.RunAsync("1", "", new KernelOutput(sockets, Input, new JupyterMessage([], [], "", []), silent: true, allowInput: false), CancellationToken.None);
@@ -35,6 +33,13 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
         Input.Answer(null);
     }
 
+    /// <summary>Does something with the request whose code runs, if one does, before that ends.</summary>
+    public void WhileRunning(Action<JupyterMessage> action)
+    {
+        lock (gate)
+            if (running is not null) action(running);
+    }
+
     /// <summary>Runs a cell; gives the content of the reply.</summary>
     /// <exception cref="FormatException">It is no proper request.</exception>
     public async Task<JsonObject?> RunAsync(JupyterMessage request)
@@ -48,8 +53,7 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
         if (!silent) sockets.Publish("execute_input", new JsonObject { ["code"] = code, ["execution_count"] = Count }, request);
 
         using var source = new CancellationTokenSource();
-        lock (gate) stop = source;
-        Running = request;
+        lock (gate) (stop, running) = (source, request);
         try
         {
             var result = await RunAsync(code, output, source.Token);
@@ -66,8 +70,7 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
         }
         finally
         {
-            Running = null;
-            lock (gate) stop = null;
+            lock (gate) (stop, running) = (null, null);
             Input.Answer(null);
         }
     }
