@@ -149,7 +149,7 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.Contains("none, seed 0: failed", said.ToString(), StringComparison.Ordinal);
         Assert.Contains("the disk is full", said.ToString(), StringComparison.Ordinal);
         store.LimitPages(1_000_000);
-        Assert.All(runner.Run([], TestContext.Current.CancellationToken).Runs, r => Assert.True(r.Finished));
+        Assert.All(runner.Run([], TestContext.Current.CancellationToken).Runs, r => Assert.Equal(("FINISHED", null), (r.Status, r.Error)));
     }
 
     private string Output => Path.Combine(folder.FullName, "out");

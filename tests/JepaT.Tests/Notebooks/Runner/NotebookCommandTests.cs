@@ -36,7 +36,7 @@ public sealed class NotebookCommandTests : IDisposable
         var (code, output, errors) = await RunAsync("run", "a.ipynb", "-o", "sub/b.ipynb");
 
         Assert.Equal((1, "sub/b.ipynb\n"), (code, output));
-        Assert.Contains("error: a.ipynb: cell 2: System.InvalidOperationException: so\n", errors, StringComparison.Ordinal);
+        Assert.Contains("error: a.ipynb: cell 2: InvalidOperationException: so\n", errors, StringComparison.Ordinal);
         Assert.DoesNotContain("at JepaT", errors, StringComparison.Ordinal);
         Assert.Contains("This run failed", NotebookDocument.Load(Path.Combine(folder, "sub", "b.ipynb")).Cells[0].Source, StringComparison.Ordinal);
     }

@@ -54,12 +54,12 @@ public sealed class NotebookRunnerTests : IDisposable
 
         var outcome = await RunAsync(document);
 
-        Assert.Equal((RunEnd.Failed, 2, "System.InvalidOperationException"), (outcome.End, outcome.Cell, outcome.Error?.Name));
+        Assert.Equal((RunEnd.Failed, 2, "InvalidOperationException"), (outcome.End, outcome.Cell, outcome.Error?.Name));
         var cells = NotebookDocument.Load(Output).Cells;
         Assert.Equal(["markdown", "code", "markdown", "code", "code"], cells.Select(c => c.Type));
-        Assert.StartsWith("**This run failed in [cell 2](#failed-cell).** The cells after it did not run.\n\n    System.InvalidOperationException: no `code` here, </b>\n    nor there\n", cells[0].Source + "\n", StringComparison.Ordinal);
+        Assert.StartsWith("**This run failed in [cell 2](#failed-cell).** The cells after it did not run.\n\n    InvalidOperationException: no `code` here, </b>\n    nor there\n", cells[0].Source + "\n", StringComparison.Ordinal);
         Assert.Contains("id=\"failed-cell\"", cells[2].Source, StringComparison.Ordinal);
-        Assert.Equal("System.InvalidOperationException", Assert.Single(cells[3].Outputs)!["ename"]!.GetValue<string>());
+        Assert.Equal("InvalidOperationException", Assert.Single(cells[3].Outputs)!["ename"]!.GetValue<string>());
         Assert.Equal(JsonNode.Parse(last)!["outputs"]!.ToJsonString(), cells[4].Outputs.ToJsonString());
         Assert.Equal(9, cells[4].ExecutionCount);
         NotebookFile.RequireValid(Output);
