@@ -113,7 +113,7 @@ public sealed class SessionTests : IAsyncDisposable
     [InlineData("for (;;) {", "incomplete", "    ")]
     [InlineData("class A { void B() {", "incomplete", "        ")]
     [InlineData("var x = (1 +", "incomplete", "")]
-    [InlineData("var = 1;", "invalid", "")]
+    [InlineData("int = 1;", "invalid", "")]
     [InlineData("#!time\nvar x = 1;", "complete", "")]
     [InlineData("#!markdown\n# for (", "complete", "")]
     public void A_cell_is_complete_incomplete_or_invalid(string code, string status, string indent) => Assert.Equal(new Completeness(status, indent), Session.IsComplete(code));
