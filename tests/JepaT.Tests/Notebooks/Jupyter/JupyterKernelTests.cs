@@ -64,7 +64,7 @@ public sealed class JupyterKernelTests
         string[] going = [front.Execute(slow, new JsonObject { ["stop_on_error"] = false }), front.Execute("3")];
         var error = front.Published(going[0]).Single(m => m.Type == "error");
         Assert.Equal(["error", "ok"], going.Select(id => front.Reply(id).Text("status")));
-        Assert.Equal(("System.InvalidOperationException", "so"), (error.Text("ename"), error.Text("evalue")));
+        Assert.Equal(("InvalidOperationException", "so"), (error.Text("ename"), error.Text("evalue")));
         Assert.Equal("cell 2, line 1", error.Content["traceback"]!.AsArray()[^1]!.GetValue<string>());
     }
 
