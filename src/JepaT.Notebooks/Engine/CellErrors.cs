@@ -25,7 +25,7 @@ internal static class CellErrors
 
     private static IEnumerable<string> Lines(Exception exception)
     {
-        for (var (e, lead) = (exception, ""); e is not null; (e, lead) = (e.InnerException, "caused by "))
+        for (var (e, lead) = ((Exception?)exception, ""); e is not null; (e, lead) = (e is UserException ? null : e.InnerException, "caused by "))
         {
             yield return $"{lead}{e.GetType().Name}: {e.Message}";
             if (e.Data[Place] is string place) yield return $"   {place}";

@@ -29,7 +29,7 @@ internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
     {
         if (ended) return;
         if (task.CreationOptions.HasFlag(TaskCreationOptions.LongRunning)) new Thread(() => Execute(task)) { IsBackground = true }.UnsafeStart();
-        else if (!thread.TryRun(() => Execute(task))) ThreadPool.UnsafeQueueUserWorkItem(_ => Execute(task), null);
+        else thread.Run(() => Execute(task));
     }
 
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => Current == this && !ended && TryExecuteTask(task);
@@ -56,45 +56,68 @@ internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
     }
 }
 
-/// <summary>One thread for all cells of a session, which takes work only while it has none.</summary>
+/// <summary>One thread for all cells of a session.</summary>
 internal sealed class SessionThread : IDisposable
 {
     private const int StackSize = 16 << 20;     // as much as recursion in a cell may reasonably want
+    private static readonly TimeSpan Blocked = TimeSpan.FromMilliseconds(10);
 
-    private readonly Lock gate = new();
-    private readonly SemaphoreSlim wake = new(0);
-    private Action? work;
-    private bool idle = true, ended;
+    private readonly object gate = new();
+    private readonly LinkedList<Action> waiting = [];
+    private bool idle, ended;
 
     public SessionThread() => new Thread(Loop, StackSize) { IsBackground = true, Name = "notebook cells" }.UnsafeStart();
 
-    public bool TryRun(Action action)
+    /// <summary>Runs it here as soon as the thread is free, or on the pool when that takes longer than a moment.</summary>
+    public void Run(Action action)
     {
         lock (gate)
         {
-            if (!idle || ended) return false;
-            (work, idle) = (action, false);
+            var place = waiting.AddLast(action);
+            if (idle) Monitor.Pulse(gate);
+            else _ = HelpAsync(place);
+            idle = false;
         }
-        wake.Release();
-        return true;
     }
 
     public void Dispose()
     {
-        lock (gate) ended = true;
-        wake.Release();
+        lock (gate)
+        {
+            ended = true;
+            Monitor.Pulse(gate);
+        }
+    }
+
+    private async Task HelpAsync(LinkedListNode<Action> place)
+    {
+        await Task.Delay(Blocked).ConfigureAwait(false);
+        lock (gate)
+        {
+            if (place.List is null) return;
+            waiting.Remove(place);
+        }
+        place.Value();
     }
 
     private void Loop()
     {
         while (true)
         {
-            wake.Wait();
-            Action? next;
-            lock (gate) (next, work) = (work, null);
-            if (next is null) return;
+            Action next;
+            lock (gate)
+            {
+                while (waiting.Count == 0)
+                {
+                    if (ended) return;
+                    idle = true;
+                    Monitor.Wait(gate);
+                }
+                idle = false;
+                next = waiting.First!.Value;
+                waiting.RemoveFirst();
+            }
             next();
-            lock (gate) idle = true;
         }
     }
 }

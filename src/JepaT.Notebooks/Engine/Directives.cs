@@ -1,4 +1,4 @@
-using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace JepaT.Notebooks;
 
@@ -66,7 +66,7 @@ internal static class Directives
     }
 
     private static List<(string Name, string Argument, int Start, int End)> Find(string cell, int from) =>
-        [.. SubmissionChain.Parse(Blank(cell, 0, from)).GetRoot().DescendantTrivia().Where(t => t.IsDirective).Select(t =>
+        [.. SubmissionChain.Parse(Blank(cell, 0, from)).GetRoot().DescendantTrivia().Where(t => t.GetStructure() is DirectiveTriviaSyntax { IsActive: true }).Select(t =>
         {
             var end = cell.AsSpan(t.SpanStart).IndexOfAny('\r', '\n') is >= 0 and var length ? t.SpanStart + length : cell.Length;
             var line = cell[t.SpanStart..end].Trim();

@@ -61,6 +61,11 @@ internal sealed class SubmissionChain(References references)
             submission = new Submission(Create(tree, before), before);
         }
 
+        if (!submission.TakesSlot)          // usings and comments: there is nothing to emit, and Roslyn refuses to
+        {
+            if (submission.Compilation.GetDiagnostics(stop).Where(d => d.Severity == DiagnosticSeverity.Error).ToList() is { Count: > 0 } errors) throw CompilationFailedException.Of(name, code, errors);
+            return (submission, before);
+        }
         using var image = new MemoryStream();
         using var symbols = new MemoryStream();
         var emitted = submission.Compilation.Emit(image, symbols, options: WithSymbols, cancellationToken: stop);
@@ -91,8 +96,10 @@ internal sealed class SubmissionChain(References references)
         }
     }
 
+    // Not optimised: code that can be unloaded is compiled once and for all, and optimised code does not know its lines. What is to be fast
+    // belongs into a library.
     public static CSharpCompilationOptions OptionsFor(string name) => new(OutputKind.DynamicallyLinkedLibrary, scriptClassName: name, usings: Imports, allowUnsafe: true,
-        optimizationLevel: OptimizationLevel.Release, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
+        optimizationLevel: OptimizationLevel.Debug, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
 
     private CSharpCompilation Create(SyntaxTree tree, List<Submission> before)
     {
