@@ -93,11 +93,10 @@ internal sealed class KernelCells(Session session, KernelSockets sockets, Kernel
         return answers;
     }
 
-    // Front ends show the traceback alone, so it begins with what happened; the lines of compile errors say it themselves.
+    // Front ends show the traceback alone; its first line says what happened, the name in red.
     private static JsonObject Content(CellError error)
     {
-        var heading = $"\e[31m{error.Name}\e[39m: {error.Message}";
-        var lines = error.Traceback.Count > 0 && error.Traceback[0].EndsWith(error.Message, StringComparison.Ordinal) ? error.Traceback : [heading, .. error.Traceback];
+        var lines = error.Traceback.Select((line, i) => i == 0 && line.StartsWith(error.Name, StringComparison.Ordinal) ? $"\e[31m{error.Name}\e[39m{line[error.Name.Length..]}" : line);
         return new JsonObject { ["ename"] = error.Name, ["evalue"] = error.Message, ["traceback"] = new JsonArray([.. lines.Select(line => JsonValue.Create(line))]) };
     }
 

@@ -65,7 +65,7 @@ public sealed class JupyterKernelTests
         var error = front.Published(going[0]).Single(m => m.Type == "error");
         Assert.Equal(["error", "ok"], going.Select(id => front.Reply(id).Text("status")));
         Assert.Equal(("InvalidOperationException", "so"), (error.Text("ename"), error.Text("evalue")));
-        Assert.Equal("cell 2, line 1", error.Content["traceback"]!.AsArray()[^1]!.GetValue<string>());
+        Assert.Equal(["\e[31mInvalidOperationException\e[39m: so", "   cell 2, line 1"], error.Content["traceback"]!.AsArray().Select(l => l!.GetValue<string>()));
     }
 
     [Fact]
