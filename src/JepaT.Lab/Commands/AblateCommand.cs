@@ -28,6 +28,8 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
+        if (settings.Overrides.FirstOrDefault(o => o.StartsWith("fusion", StringComparison.Ordinal)) is { } fusion)
+            throw new UserException($"--set {fusion}: the presets of an ablation set the fusion; choose them by --only, or run './lab train --set {fusion}'");
         var overrides = settings.Seeds is { } n ? [.. settings.Overrides, $"ablation.seeds={n}"] : settings.Overrides;
         var experiment = ExperimentFile.Load(ExperimentSettings.FileOf(settings.Experiment), overrides);
         var only = settings.Only?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];

@@ -56,6 +56,8 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     {
         var folder = new RunFolder(Directory.Exists(run) || store is null ? run : store.GetRun(run).Tags.GetValueOrDefault("jepat.folder") ?? run);
         if (!File.Exists(folder.Experiment)) throw new UserException($"{folder.Path}: holds no run to go on with ({Path.GetFileName(folder.Experiment)} is missing)");
+        if (Directory.EnumerateDirectories(folder.Path).Any(d => File.Exists(new RunFolder(d).Experiment)))
+            throw new UserException($"{folder.Path}: is an ablation's folder; './lab ablate' goes on with it, or name one of the runs in it");
         if (overrides.FirstOrDefault(o => !o.StartsWith("device=", StringComparison.Ordinal) && !o.StartsWith("threads=", StringComparison.Ordinal)) is { } other)
             throw new UserException($"--set {other}: a resumed run keeps its settings; only device and threads may change");
         return (ExperimentFile.Load(folder.Experiment, overrides), folder);

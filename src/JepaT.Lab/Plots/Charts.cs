@@ -101,7 +101,7 @@ public static class Charts
             var cells = table.Rows.Select(r => r.Cells[column]).ToList();
             traces.Add(Trace("bar",
                 ("x", names), ("y", cells.Select(c => Finite(c?.Mean)).ToArray()),
-                ("error_y", Object(("type", "data"), ("array", cells.Select(c => Finite(c?.Deviation)).ToArray()), ("thickness", 1.5), ("width", 10), ("color", "#222"))),
+                ("error_y", Object(("visible", cells.Any(c => c?.Deviation is not null)), ("type", "data"), ("array", cells.Select(c => Finite(c?.Deviation)).ToArray()), ("thickness", 1.5), ("width", 10), ("color", "#222"))),
                 ("name", metric.Heading), ("offsetgroup", metric.Key),
                 ("marker", Object(
                     ("color", result.Presets.Select(p => styles[p].Colour).ToArray()),

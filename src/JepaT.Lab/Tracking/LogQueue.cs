@@ -208,7 +208,6 @@ internal sealed class LogQueue
         lock (gate)
         {
             failure = e;
-            Warnings.WriteLine($"error: {title}: {e.Message}");
             Monitor.PulseAll(gate);
         }
     }

@@ -23,6 +23,7 @@ public sealed partial class RunLogger : IDisposable
     private readonly long firstSystemStep;          // where a resumed run's system metrics go on
     private SystemMetrics? system;
     private bool hasImages, finished;
+    private volatile bool ended;                    // the status is in the store
 
     private RunLogger(ITrackingStore store, Run run, TimeProvider clock, TextWriter? warnings)
     {
@@ -146,7 +147,7 @@ public sealed partial class RunLogger : IDisposable
 
     /// <summary>
     /// Ends the run while an exception is on its way, which must not be hidden by another: that the store cannot be written is
-    /// said, not thrown. Nothing happens when the run was finished before.
+    /// said, not thrown. Nothing happens when the run has its end already.
     /// </summary>
     /// <param name="status">FAILED or KILLED.</param>
     /// <param name="note">The run's description, with the reason.</param>
@@ -158,8 +159,14 @@ public sealed partial class RunLogger : IDisposable
         }
         catch (Exception e) when (e is UserException or InvalidOperationException)      // what the queue throws
         {
-            queue.Warnings.WriteLine($"error: {e.Message}");
+            if (note?.Contains(e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
         }
+        if (ended) return;
+        try
+        {
+            Close(status, note, Now());         // what waits may not fit on the disk while these few bytes do
+        }
+        catch (UserException) { }               // said above
     }
 
     public void Dispose() => Abandon(RunStatus.Failed);
@@ -173,11 +180,14 @@ public sealed partial class RunLogger : IDisposable
         }
         system?.Dispose();
         var end = Now();
-        queue.Close(new WorkEntry(() =>
-        {
-            if (note is not null) store.LogBatch(RunId, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
-            store.UpdateRun(RunId, status, end);
-        }), patience ?? DefaultPatience);
+        queue.Close(new WorkEntry(() => Close(status, note, end)), patience ?? DefaultPatience);
+    }
+
+    private void Close(RunStatus status, string? note, long end)
+    {
+        store.UpdateRun(RunId, status, end);
+        ended = true;
+        if (note is not null) store.LogBatch(RunId, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
     }
 
     private void Enqueue(LogEntry entry)

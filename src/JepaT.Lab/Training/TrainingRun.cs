@@ -128,7 +128,8 @@ internal sealed class TrainingRun : ITrainingObserver
             .GroupBy(m => m.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Last().Value))]);
         var final = curves.Where(c => c.Key.StartsWith("eval/", StringComparison.Ordinal)).ToDictionary(c => c.Key["eval/".Length..], c => c.Value[^1].Value);
         final["parameters"] = trainer.Model.UsedWeights().Sum(p => p.Value.numel());
-        final["images_per_second"] = Median(curves["train/images_per_second"].Select(p => p.Value));
+        // A store that could not be written may lack what a checkpoint is past.
+        if (curves.TryGetValue("train/images_per_second", out var speed)) final["images_per_second"] = Median(speed.Select(p => p.Value));
         return new RunResult(experiment.Fusion.ToString(), experiment.Seed, log.RunId, "FINISHED", null, final, curves, pictures);
     }
 

@@ -246,6 +246,23 @@ public sealed class RunLoggerTests : IDisposable
     }
 
     [Fact]
+    public void A_run_abandoned_because_the_disk_is_full_is_marked_when_that_fits()
+    {
+        using var store = folder.Open();
+        var log = RunLogger.Start(store, "test", "run", warnings: warnings);
+        log.Flush();
+        store.LimitPages(new FileInfo(store.File).Length / 4096 + 1);           // the disk's end, as SQLite sees it
+        for (var i = 0; i < 1000; i++) log.Metric("m", i, i);
+        var full = Assert.Throws<UserException>(() => log.Flush());
+
+        log.Abandon(RunStatus.Failed, $"Failed: {full.Message}");
+
+        Assert.Contains("disk is full", full.Message, StringComparison.Ordinal);
+        Assert.Equal(RunStatus.Failed, store.GetRun(log.RunId).Info.Status);
+        Assert.Empty(warnings.ToString());
+    }
+
+    [Fact]
     public void An_exception_in_the_training_leaves_a_failed_run_with_all_its_values()
     {
         using var store = folder.Open();
