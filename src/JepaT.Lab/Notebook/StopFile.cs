@@ -74,12 +74,12 @@ internal sealed class StopFile : IDisposable
     private bool IsDue() => File.Exists(file()) || limit is { } l && clock.GetElapsedTime(started) >= l;
 
     /// <summary>Seconds, or a number with <c>s</c>, <c>m</c> or <c>h</c>; null for none.</summary>
-    internal static TimeSpan? ParseBudget(string? text)
+    internal static TimeSpan? ParseBudget(string? text, string name = "JEPAT_BUDGET")
     {
         if (string.IsNullOrWhiteSpace(text)) return null;
         var (number, unit) = text[^1] switch { 's' => (text[..^1], 1), 'm' => (text[..^1], 60), 'h' => (text[..^1], 3600), _ => (text, 1) };
-        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var n) && n > 0 && n * unit < 1e9
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var n) && n > 0 && n * unit < 4e6
             ? TimeSpan.FromSeconds(n * unit)
-            : throw new UserException($"JEPAT_BUDGET is '{text}': write a time such as 90s, 10m or 2h");
+            : throw new UserException($"{name} is '{text}': write a time such as 90s, 10m or 2h");
     }
 }

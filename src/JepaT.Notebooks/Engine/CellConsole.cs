@@ -9,16 +9,11 @@ namespace JepaT.Notebooks;
 internal static class CellConsole
 {
     private static readonly Lock Gate = new();
-    private static readonly AsyncLocal<Session?> Running = new();
     private static (TextWriter Out, TextWriter Error, TextReader In)? Before;
     private static int Sessions;
 
-    /// <summary>The session whose cell this code belongs to.</summary>
-    public static Session? Current
-    {
-        get => Running.Value;
-        set => Running.Value = value;
-    }
+    /// <summary>Where the outputs of the code that asks go, if it belongs to a cell.</summary>
+    public static Outlet? Outlet => RunningCell.Current?.Session.Outlet;
 
     /// <summary>Called by each session at its start.</summary>
     public static void Install()
@@ -57,7 +52,7 @@ internal static class CellConsole
 
         public override void Write(string? value)
         {
-            if (Current is { } session) session.Outlet.Write(stream, value ?? "");
+            if (Outlet is { } outlet) outlet.Write(stream, value ?? "");
             else otherwise.Write(value);
         }
 
@@ -65,7 +60,7 @@ internal static class CellConsole
 
         public override void Flush()
         {
-            if (Current is null) otherwise.Flush();
+            if (Outlet is null) otherwise.Flush();
         }
     }
 
@@ -76,20 +71,20 @@ internal static class CellConsole
 
         public override string? ReadLine()
         {
-            if (Current is not { } session) return otherwise.ReadLine();
-            if (line is null) return session.Outlet.ReadLine("", false);
+            if (Outlet is not { } outlet) return otherwise.ReadLine();
+            if (line is null) return outlet.ReadLine("", false);
             var rest = line[at..].TrimEnd('\n');
             line = null;
             return rest;
         }
 
-        public override int Peek() => Current is null ? otherwise.Peek() : Next(0);
+        public override int Peek() => Outlet is null ? otherwise.Peek() : Next(0);
 
-        public override int Read() => Current is null ? otherwise.Read() : Next(1);
+        public override int Read() => Outlet is null ? otherwise.Read() : Next(1);
 
         private int Next(int step)
         {
-            if (line is null || at == line.Length) (line, at) = (Current!.Outlet.ReadLine("", false) is { } typed ? typed + "\n" : null, 0);
+            if (line is null || at == line.Length) (line, at) = (Outlet!.ReadLine("", false) is { } typed ? typed + "\n" : null, 0);
             if (line is null) return -1;
             var next = line[at];
             at += step;

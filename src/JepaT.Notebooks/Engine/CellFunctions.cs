@@ -25,22 +25,22 @@ public static class CellFunctions
         throw new UserException("Javascript: scripts are not run here, since there need not be a browser; show HTML(…) or a picture instead");
 
     /// <summary>A line that the user types.</summary>
-    public static string? input(string prompt = "") => Session().Outlet.ReadLine(prompt, false);
+    public static string? input(string prompt = "") => Outlet().ReadLine(prompt, false);
 
     /// <summary>A line that the user types unseen.</summary>
-    public static string? password(string prompt = "") => Session().Outlet.ReadLine(prompt, true);
+    public static string? password(string prompt = "") => Outlet().ReadLine(prompt, true);
 
     /// <summary>Removes the cell's outputs so far; with <paramref name="wait"/> not before the next one comes.</summary>
-    public static void clear_output(bool wait = false) => Session().Outlet.Clear(wait);
+    public static void clear_output(bool wait = false) => Outlet().Clear(wait);
 
     private static DisplayedOutput Show(object? value, string? mimeType)
     {
-        var output = new DisplayedOutput(Session().Outlet, mimeType);
+        var output = new DisplayedOutput(Outlet(), mimeType);
         output.Show(value);
         return output;
     }
 
-    private static Session Session() => CellConsole.Current ?? throw new UserException("display: this thread was not started by a cell");
+    private static Outlet Outlet() => CellConsole.Outlet ?? throw new UserException("display: this thread was not started by a cell");
 }
 
 /// <summary>Text that is an output already.</summary>
@@ -61,10 +61,12 @@ public sealed class DisplayedOutput
     internal DisplayedOutput(Outlet outlet, string? mime) => (this.outlet, this.mime) = (outlet, mime);
 
     /// <summary>Its id in the notebook's file.</summary>
-    public string DisplayId { get; } = Guid.NewGuid().ToString("N");
+    public string DisplayId { get; } = NewId();
 
     /// <summary>Shows something else in its place.</summary>
     public void Update(object? value) => outlet.Update(DisplayId, Rendering.Of(value, mime) ?? Rendering.Nothing);
+
+    internal static string NewId() => Guid.NewGuid().ToString("N");
 
     internal void Show(object? value) => outlet.Display(Rendering.Of(value, mime) ?? Rendering.Nothing, DisplayId);
 }

@@ -1,96 +1,123 @@
-using System.Runtime;
-
 namespace JepaT.Notebooks;
 
 /// <summary>
-/// Runs a cell's code so that it can be ended from outside, even in an endless loop: every piece of it, also what follows an await or is
-/// started by <c>Parallel</c> or <c>Task.Factory</c>, runs below <see cref="ControlledExecution"/>, .NET's own way to abort a thread's work.
-/// (What the cell hands to <c>Task.Run</c> or a thread of its own is out of reach.) The session's thread does the work as long as it is
-/// free: libtorch keeps gradient mode, scopes and its pool of workers by thread. When it is blocked, as in <c>task.Result</c>, the
-/// pool helps out, so that nothing waits for itself.
+/// Runs a cell's code on the session's thread as long as that is free, also what follows an await: libtorch keeps gradient mode, scopes and
+/// its pool of workers by thread. While it is blocked, as in <c>task.Result</c>, the pool helps out, so that nothing waits for itself.
 /// </summary>
-internal sealed class CellScheduler(SessionThread thread, CancellationToken abort) : TaskScheduler
+internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
 {
-    [ThreadStatic]
-    private static CellScheduler? Inside;
-
-    private int running;
+    private readonly HashSet<Thread> running = [];
+    private volatile bool ended;
 
     /// <summary>Whether any thread is in the cell's code.</summary>
-    public bool Busy => Volatile.Read(ref running) > 0;
+    public bool Busy
+    {
+        get { lock (running) return running.Count > 0; }
+    }
+
+    /// <summary>Runs no more of the cell: what it still awaits has no one to wait for it.</summary>
+    public void End() => ended = true;
+
+    /// <summary>Wakes the cell's code where it sleeps or waits.</summary>
+    public void Wake()
+    {
+        lock (running)
+            foreach (var one in running) one.Interrupt();
+    }
 
     protected override void QueueTask(Task task)
     {
-        if (abort.IsCancellationRequested) return;          // an aborted cell's continuations have no one to wait for them
+        if (ended) return;
         if (task.CreationOptions.HasFlag(TaskCreationOptions.LongRunning)) new Thread(() => Execute(task)) { IsBackground = true }.UnsafeStart();
-        else if (!thread.TryRun(() => Execute(task))) ThreadPool.UnsafeQueueUserWorkItem(_ => Execute(task), null);
+        else thread.Run(() => Execute(task));
     }
 
-    protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => Inside == this && TryExecuteTask(task);
+    protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => Current == this && !ended && TryExecuteTask(task);
 
     protected override IEnumerable<Task> GetScheduledTasks() => [];
 
     private void Execute(Task task)
     {
-        Interlocked.Increment(ref running);
-        Inside = this;
+        lock (running)
+        {
+            if (ended) return;
+            running.Add(Thread.CurrentThread);
+        }
+        TryExecuteTask(task);
+        lock (running) running.Remove(Thread.CurrentThread);
         try
         {
-#pragma warning disable SYSLIB0046 // dangerous where state outlives the process; a cell's does not, and the choice is this or a restart
-            if (!abort.IsCancellationRequested) ControlledExecution.Run(() => TryExecuteTask(task), abort);
-#pragma warning restore SYSLIB0046
+            Thread.CurrentThread.Join(0);       // takes a late wake-up off the thread, which goes back to others
         }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested)
+        catch (ThreadInterruptedException)
         {
-            // that is how an abort ends; the session has given the cell up already
-        }
-        finally
-        {
-            Inside = null;
-            Interlocked.Decrement(ref running);
+            // that was it
         }
     }
 }
 
-/// <summary>One thread for all cells of a session, which takes work only while it has none.</summary>
+/// <summary>One thread for all cells of a session.</summary>
 internal sealed class SessionThread : IDisposable
 {
     private const int StackSize = 16 << 20;     // as much as recursion in a cell may reasonably want
+    private static readonly TimeSpan Blocked = TimeSpan.FromMilliseconds(10);
 
-    private readonly Lock gate = new();
-    private readonly SemaphoreSlim wake = new(0);
-    private Action? work;
-    private bool idle = true, ended;
+    private readonly object gate = new();
+    private readonly LinkedList<Action> waiting = [];
+    private bool idle, ended;
 
     public SessionThread() => new Thread(Loop, StackSize) { IsBackground = true, Name = "notebook cells" }.UnsafeStart();
 
-    public bool TryRun(Action action)
+    /// <summary>Runs it here as soon as the thread is free, or on the pool when that takes longer than a moment.</summary>
+    public void Run(Action action)
     {
         lock (gate)
         {
-            if (!idle || ended) return false;
-            (work, idle) = (action, false);
+            var place = waiting.AddLast(action);
+            if (idle) Monitor.Pulse(gate);
+            else _ = HelpAsync(place);
+            idle = false;
         }
-        wake.Release();
-        return true;
     }
 
     public void Dispose()
     {
-        lock (gate) ended = true;
-        wake.Release();
+        lock (gate)
+        {
+            ended = true;
+            Monitor.Pulse(gate);
+        }
+    }
+
+    private async Task HelpAsync(LinkedListNode<Action> place)
+    {
+        await Task.Delay(Blocked).ConfigureAwait(false);
+        lock (gate)
+        {
+            if (place.List is null) return;
+            waiting.Remove(place);
+        }
+        place.Value();
     }
 
     private void Loop()
     {
         while (true)
         {
-            wake.Wait();
-            Action? next;
-            lock (gate) (next, work) = (work, null);
-            if (next is null) return;
+            Action next;
+            lock (gate)
+            {
+                while (waiting.Count == 0)
+                {
+                    if (ended) return;
+                    idle = true;
+                    Monitor.Wait(gate);
+                }
+                idle = false;
+                next = waiting.First!.Value;
+                waiting.RemoveFirst();
+            }
             next();
-            lock (gate) idle = true;
         }
     }
 }

@@ -1,24 +1,87 @@
+using System.Globalization;
+using System.Reflection;
 using Microsoft.DotNet.Interactive.Formatting;
+using SkiaSharp;
 
 namespace JepaT.Notebooks;
 
-/// <summary>Turns any object into what a front end can show.</summary>
+/// <summary>
+/// Turns any object into what a front end can show: our own types as the lab shows them, pictures as PNG, types with a public
+/// <c>string ToHtml()</c> as they wish, all others by the formatters of .NET Interactive and their convention (an attribute named
+/// <c>TypeFormatterSource</c>). Texts and numbers are plain, everything else is HTML and plain text.
+/// </summary>
 internal static class Rendering
 {
     public const string Html = "text/html", Plain = "text/plain", Png = "image/png";
 
-    public static MimeBundle Nothing { get; } = new(new Dictionary<string, string> { [Plain] = "" });
+    // Ours, TorchSharp's and the model's types also where they are parts of others: a tensor is never walked.
+    static Rendering() => DotNetInteractiveHost.RegisterFormatters(typeof(Formatter).Assembly);
+
+    public static MimeBundle Nothing { get; } = Single(Plain, "");
+
+    public static MimeBundle Single(string mime, string content) => new(new Dictionary<string, string> { [mime] = content });
 
     /// <summary>Null shows nothing. With <paramref name="mime"/> a text is taken as being of that type already.</summary>
     public static MimeBundle? Of(object? value, string? mime = null)
     {
-        if (value is null) return null;
-        if (value is Markup markup) return Single(markup.MimeType, markup.Content);
-        if (mime is not null) return Single(mime, value as string ?? value.ToDisplayString(mime));
-        var data = new Dictionary<string, string> { [Plain] = value.ToDisplayString(Plain) };
-        if (value is not (string or IFormattable)) data[Html] = value.ToDisplayString(Html);
-        return new(data);
+        try
+        {
+            return value switch
+            {
+                null => null,
+                Markup markup => Single(markup.MimeType, markup.Content),
+                _ when mime is null => All(value),
+                string text => Single(mime, text),
+                _ when All(value).Data.TryGetValue(mime, out var content) => Single(mime, content),
+                _ => Single(mime, value.ToDisplayString(mime)),
+            };
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or ThreadInterruptedException))
+        {
+            // A property that throws, say. The cell did its work; that this cannot be seen is no reason to fail it.
+            return Single(Plain, $"{value!.GetType()}: cannot be shown ({e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")})");
+        }
     }
 
-    private static MimeBundle Single(string mime, string text) => new(new Dictionary<string, string> { [mime] = text });
+    private static MimeBundle All(object value)
+    {
+        if (value is string or char or bool or IFormattable || value.GetType().IsPrimitive) return Single(Plain, Convert.ToString(value, CultureInfo.InvariantCulture)!);
+        if (Picture(value) is { } png) return Both(Png, Convert.ToBase64String(png), TextOf(value));
+        if (View.Knows(value))
+        {
+            var view = View.Of(value);
+            if (view.Mime == Plain) return Single(Plain, view.ToString());
+            return view is { Mime: Png, Png: { } file } ? Both(Png, Convert.ToBase64String(file), view.ToString()) : Both(Html, view.ToHtml(), view.ToString());
+        }
+        var toHtml = value.GetType().GetMethod("ToHtml", BindingFlags.Instance | BindingFlags.Public, []);
+        if (toHtml?.ReturnType == typeof(string)) return Both(Html, (string?)toHtml.Invoke(value, []) ?? "", TextOf(value));
+        return Both(Html, value.ToDisplayString(Html), TextOf(value));
+    }
+
+    // A text of the type's own making is better than a list of its properties.
+    private static string TextOf(object value)
+    {
+        var own = value.GetType().GetMethod(nameof(ToString), [])?.DeclaringType;
+        return own == typeof(object) || own == typeof(ValueType) || value is System.Collections.IEnumerable ? value.ToDisplayString(Plain) : value.ToString() ?? "";
+    }
+
+    private static byte[]? Picture(object value)
+    {
+        using var data = value switch
+        {
+            SKBitmap bitmap => bitmap.Encode(SKEncodedImageFormat.Png, 100),
+            SKImage image => image.Encode(SKEncodedImageFormat.Png, 100),
+            SKSurface surface => Snapshot(surface),
+            _ => null,
+        };
+        return data?.ToArray();
+
+        static SKData Snapshot(SKSurface surface)
+        {
+            using var image = surface.Snapshot();
+            return image.Encode(SKEncodedImageFormat.Png, 100);
+        }
+    }
+
+    private static MimeBundle Both(string mime, string content, string plain) => new(new Dictionary<string, string> { [mime] = content, [Plain] = plain });
 }

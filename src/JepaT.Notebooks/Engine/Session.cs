@@ -1,11 +1,9 @@
-using System.Diagnostics;
-
 namespace JepaT.Notebooks;
 
 /// <summary>How a session is set up.</summary>
 internal sealed record SessionOptions
 {
-    /// <summary>The notebook's folder, from which relative paths in its directives count.</summary>
+    /// <summary>The notebook's folder, from which relative paths in its directives count; the working folder by default.</summary>
     public string? Folder { get; init; }
 }
 
@@ -15,27 +13,24 @@ internal sealed record SessionOptions
 /// </summary>
 internal sealed class Session : IAsyncDisposable
 {
-    /// <summary>From an interrupt to the abort of a cell that did not end by itself.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(400);
-
-    /// <summary>The same for a cell that asked for <see cref="Stop"/>: it may have a checkpoint to write. A second interrupt ends it at once.</summary>
-    public static readonly TimeSpan LongGrace = TimeSpan.FromSeconds(4);
-
-    /// <summary>From the abort to the report that the cell is stuck.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
-
     private readonly SemaphoreSlim turn = new(1);
     private readonly SessionThread thread = new();
     private readonly References references = new();
     private readonly SubmissionChain chain;
+    private readonly Magics magics;
+    private readonly Lazy<Assistant> assistant;
+    private readonly INotebookHost before = Notebook.Host;
     private volatile RunningCell? running;
-    private CellScheduler? stuck;
+    private RunningCell? stuck;
 
     public Session(SessionOptions options)
     {
         Folder = options.Folder;
         chain = new(references);
+        magics = new(this, references, new Packages());
+        assistant = new(() => new Assistant(chain, references));
         CellConsole.Install();
+        Notebook.Host = new EngineHost(before);
     }
 
     public string? Folder { get; }
@@ -44,8 +39,9 @@ internal sealed class Session : IAsyncDisposable
     public CancellationToken Stop => running?.AskForStop() ?? CancellationToken.None;
 
     /// <summary>An interrupted cell still runs, in a native call for instance. Until it returns only a restart helps.</summary>
-    public bool IsStuck => stuck is { Busy: true };
+    public bool IsStuck => stuck is { Scheduler.Busy: true };
 
+    /// <summary>What code sees now.</summary>
     public IReadOnlyList<Variable> Variables => [.. chain.Variables];
 
     /// <summary>How many earlier submissions new code is bound to.</summary>
@@ -53,17 +49,22 @@ internal sealed class Session : IAsyncDisposable
 
     internal Outlet Outlet { get; } = new();
 
+    /// <summary>Runs a cell after those that were asked for before. All its outputs have been handed on when the task ends.</summary>
+    /// <param name="code">The cell's text, directives included.</param>
+    /// <param name="cellName">What errors call it, e.g. <c>cell 3</c>.</param>
+    /// <param name="output">Where its outputs go, and those of its threads until the next cell.</param>
+    /// <param name="stop">Interrupts it.</param>
     public async Task<CellResult> RunAsync(string code, string cellName, ICellOutput output, CancellationToken stop)
     {
         await turn.WaitAsync(CancellationToken.None);
         try
         {
             Outlet.Begin(output);
-            if (IsStuck) return new(null, new CellError("Stuck", "an interrupted cell still runs (a native call that has not returned): wait for it, or restart the kernel", []));
-            using var cell = new RunningCell();
-            running = cell;
-            using var registration = stop.Register(Interrupt);
-            var result = await RunAsync(code, cellName, cell);
+            if (IsStuck) return Failed("Stuck", "an interrupted cell still runs (a native call that has not returned): wait for it, or restart the kernel");
+            CellStop.Look(false);
+            var cell = running = new RunningCell(this, thread);
+            using var registration = stop.Register(cell.Interrupt);
+            var result = await RunAsync(() => RunTextAsync(code, cellName, Folder ?? ".", cell.Stopped), cell);
             Outlet.Flush();
             return result;
         }
@@ -74,8 +75,20 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the running cell, from any thread: first its token is cancelled, then its code aborted.</summary>
+    /// <summary>Ends the running cell, from any thread; see <see cref="RunningCell"/>. Returns at once.</summary>
     public void Interrupt() => running?.Interrupt();
+
+    /// <summary>Sets a variable, and declares it where there is none that the value fits.</summary>
+    public void SetVariable(string name, object? value) => chain.Set(name, value);
+
+    /// <summary>What could be typed at a position; also while a cell runs.</summary>
+    public Task<Completions> CompleteAsync(string code, int position) => assistant.Value.CompleteAsync(code, position);
+
+    /// <summary>What stands at a position: the documentation of a name, the signatures of a call. Null when there is nothing to say.</summary>
+    public Task<string?> InspectAsync(string code, int position) => assistant.Value.InspectAsync(code, position);
+
+    /// <summary>Whether a cell could be run as it is.</summary>
+    public static Completeness IsComplete(string code) => Completeness.Of(code);
 
     public ValueTask DisposeAsync()
     {
@@ -83,91 +96,74 @@ internal sealed class Session : IAsyncDisposable
         thread.Dispose();
         Outlet.Dispose();
         CellConsole.Remove();
-        turn.Dispose();
+        Notebook.Host = before;
         return ValueTask.CompletedTask;
     }
 
-    private async Task<CellResult> RunAsync(string code, string name, RunningCell cell)
+    /// <summary>Runs a text with its directives as part of the running cell; null when it ends in no value.</summary>
+    internal async Task<MimeBundle?> RunTextAsync(string text, string name, string folder, CancellationToken stop)
     {
-        var scheduler = new CellScheduler(thread, cell.Aborted);
-        var previous = CellConsole.Current;
-        CellConsole.Current = this;
-        var work = Task.Factory.StartNew(() => RunPieceAsync(code, name, cell.Stopped), CancellationToken.None, TaskCreationOptions.None, scheduler).Unwrap();
-        CellConsole.Current = previous;
-        await Task.WhenAny(work, cell.Abandoned);
-        if (work.IsCompleted)
+        MimeBundle? value = null;
+        IDisposable? timer = null;
+        try
         {
-            return await work.ContinueWith(done => done.Exception is { } e
-                ? new CellResult(null, cell.IsInterrupted ? Interrupted(e) : CellErrors.Of(e), cell.IsInterrupted)
-                : new CellResult(done.IsCanceled ? null : done.Result, done.IsCanceled ? new CellError("Interrupted", "the cell was interrupted", []) : null, cell.IsInterrupted), TaskScheduler.Default);
+            foreach (var part in Directives.Split(text))
+            {
+                if (value is not null) Outlet.Display(value, DisplayedOutput.NewId());
+                value = null;
+                switch (part)
+                {
+                    case CodePart code:
+                        var (submission, earlier) = chain.Compile(code.Code, name, stop);
+                        value = Rendering.Of(await chain.Start(submission, earlier));
+                        break;
+                    case TextPart shown:
+                        Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
+                        break;
+                    case DirectivePart { Name: "#!time" }:
+                        timer ??= Magics.Time(Outlet);
+                        break;
+                    case DirectivePart directive:
+                        await DoAsync(directive, name, folder, stop);
+                        break;
+                }
+            }
+            return value;
         }
-        var since = Stopwatch.GetTimestamp();
-        while (scheduler.Busy && Stopwatch.GetElapsedTime(since) < Patience) await Task.Delay(10, CancellationToken.None);
-        stuck = scheduler;
+        finally
+        {
+            timer?.Dispose();
+        }
+    }
+
+    private async Task DoAsync(DirectivePart directive, string name, string folder, CancellationToken stop)
+    {
+        try
+        {
+            await magics.RunAsync(directive, folder, stop);
+        }
+        catch (UserException e)
+        {
+            CellErrors.SetPlace(e, name, directive.Line);
+            throw;
+        }
+    }
+
+    private async Task<CellResult> RunAsync(Func<Task<MimeBundle?>> code, RunningCell cell)
+    {
+        var work = cell.Start(code);
+        await Task.WhenAny(work, cell.GivenUp);
+        while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) await Task.Delay(10, CancellationToken.None);
+        if (cell.IsInterrupted) cell.Scheduler.End();
+        if (work.IsCompletedSuccessfully) return new(await work, null, cell.IsInterrupted);
+        var error = work.Exception is { } e ? CellErrors.Of(e) : null;
+        if (!cell.IsInterrupted) return new(null, error ?? CellErrors.Of(new OperationCanceledException()));
+        stuck = cell;
         return IsStuck
-            ? new(null, new CellError("Stuck", "the cell could not be interrupted: it is in a native call, or in code that refuses to end; restart the kernel if that does not return", []), true)
-            : new(null, new CellError("Interrupted", "the cell was interrupted", []), true);
+            ? Failed("Stuck", "the cell could not be interrupted: it is in a native call, or in library code that does not end; restart the kernel if it does not return", interrupted: true)
+            : Failed("Interrupted", "the cell was interrupted", error, interrupted: true);
     }
 
-    private static CellError Interrupted(Exception e) => CellErrors.Of(e) with { Name = "Interrupted", Message = "the cell was interrupted" };
-
-    private async Task<MimeBundle?> RunPieceAsync(string code, string name, CancellationToken stop)
-    {
-        var (submission, before) = chain.Compile(code, name, stop);
-        return Rendering.Of(await chain.Start(submission, before));
-    }
-
-    /// <summary>The tokens of a cell that runs.</summary>
-    private sealed class RunningCell : IDisposable
-    {
-        private readonly CancellationTokenSource stop = new(), abort = new();
-        private readonly TaskCompletionSource abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Lock gate = new();
-        private bool asked, disposed;
-
-        public RunningCell() => (Stopped, Aborted) = (stop.Token, abort.Token);
-
-        public CancellationToken Stopped { get; }
-
-        public CancellationToken Aborted { get; }
-
-        public bool IsInterrupted => Stopped.IsCancellationRequested;
-
-        public Task Abandoned => abandoned.Task;
-
-        public CancellationToken AskForStop()
-        {
-            asked = true;
-            return Stopped;
-        }
-
-        public void Interrupt()
-        {
-            lock (gate)
-            {
-                if (disposed) return;
-                var again = IsInterrupted;
-                _ = stop.CancelAsync();
-                _ = AbortAsync(again ? TimeSpan.Zero : asked ? LongGrace : Grace);
-            }
-        }
-
-        public void Dispose()
-        {
-            lock (gate) disposed = true;
-            stop.Dispose();
-            abort.Dispose();
-        }
-
-        private async Task AbortAsync(TimeSpan after)
-        {
-            await Task.Delay(after);
-            lock (gate)
-            {
-                if (disposed) return;
-                abandoned.TrySetResult();
-                abort.Cancel();
-            }
-        }
-    }
+    private static CellResult Failed(string name, string message, CellError? at = null, bool interrupted = false) =>
+        new(null, new(name, message, [$"{name}: {message}", .. at?.Traceback.Skip(1) ?? []]), interrupted);
 }

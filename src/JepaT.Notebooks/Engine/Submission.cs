@@ -27,7 +27,12 @@ internal sealed class Submission
         Names = [.. members.Select(m => m.Name)];
         ShowsAnonymousType = members.Any(m => m is IFieldSymbol field && IsAnonymous(field.Type));
         var words = root.DescendantTokens().Where(t => t.IsKind(SyntaxKind.IdentifierToken)).Select(t => t.ValueText).ToHashSet();
-        Needs = [.. before.Where(s => s.declared.Any(d => (d.Value == Unnamed || words.Contains(d.Value)) && !declared.ContainsKey(d.Key))).Select(s => s.Name)];
+        var hidden = new HashSet<string>(Keys);
+        foreach (var submission in before.Reverse())
+        {
+            if (submission.declared.Any(d => (d.Value == Unnamed || words.Contains(d.Value)) && !hidden.Contains(d.Key))) Needs.Add(submission.Name);
+            hidden.UnionWith(submission.Keys);
+        }
     }
 
     private Submission(Submission original, CSharpCompilation compilation)
@@ -50,7 +55,7 @@ internal sealed class Submission
     public IReadOnlyCollection<string> Keys => declared.Keys;
 
     /// <summary>Names of the earlier submissions without which this one would not mean the same.</summary>
-    public HashSet<string> Needs { get; }
+    public HashSet<string> Needs { get; } = [];
 
     /// <summary>Whether there is anything to run.</summary>
     public bool TakesSlot { get; }
@@ -74,9 +79,9 @@ internal sealed class Submission
         new(this, Compilation.WithScriptCompilationInfo(Compilation.ScriptCompilationInfo!.WithPreviousScriptCompilation(previous)));
 
     /// <summary>Loads what was compiled; <paramref name="find"/> finds the assemblies it refers to and the framework does not have.</summary>
-    public void Load(Stream image, Stream symbols, Func<AssemblyName, Assembly?> find)
+    public void Load(Stream image, Stream symbols, Func<AssemblyName, Assembly?> find, Func<string, nint> findNative)
     {
-        var context = new Context(Name);
+        var context = new Context(Name, findNative);
         Assembly = context.LoadFromStream(image, symbols);
         foreach (var reference in Assembly.GetReferencedAssemblies())
             if (find(reference) is { } found) context.Known[reference.Name!] = found;
@@ -104,10 +109,12 @@ internal sealed class Submission
         _ => false,
     };
 
-    private sealed class Context(string name) : AssemblyLoadContext(name, isCollectible: true)
+    private sealed class Context(string name, Func<string, nint> findNative) : AssemblyLoadContext(name, isCollectible: true)
     {
         public Dictionary<string, Assembly> Known { get; } = [];
 
         protected override Assembly? Load(AssemblyName assemblyName) => Known.GetValueOrDefault(assemblyName.Name!);
+
+        protected override nint LoadUnmanagedDll(string unmanagedDllName) => findNative(unmanagedDllName);
     }
 }

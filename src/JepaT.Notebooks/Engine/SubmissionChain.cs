@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Emit;
@@ -17,7 +18,7 @@ internal sealed class SubmissionChain(References references)
 {
     private const int Tolerated = 8;        // dropping one makes Roslyn bind the later ones anew: not worth it for each
 
-    private static readonly CSharpParseOptions Script = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
+    public static readonly CSharpParseOptions Script = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
 
     private static readonly string[] Imports =
     [
@@ -51,7 +52,7 @@ internal sealed class SubmissionChain(References references)
     /// <exception cref="CompilationFailedException">It has errors.</exception>
     public (Submission Submission, IReadOnlyList<Submission> Before) Compile(string code, string name, CancellationToken stop)
     {
-        var tree = Parse(code, name);
+        var tree = StopChecks.Insert(Parse(code, name));
         var before = chain;
         var submission = new Submission(Create(tree, before), before);
         if (submission.Declares && Shorten(before, submission) is { } shorter)
@@ -60,12 +61,17 @@ internal sealed class SubmissionChain(References references)
             submission = new Submission(Create(tree, before), before);
         }
 
+        if (!submission.TakesSlot)          // usings and comments: there is nothing to emit, and Roslyn refuses to
+        {
+            if (submission.Compilation.GetDiagnostics(stop).Where(d => d.Severity == DiagnosticSeverity.Error).ToList() is { Count: > 0 } errors) throw CompilationFailedException.Of(name, code, errors);
+            return (submission, before);
+        }
         using var image = new MemoryStream();
         using var symbols = new MemoryStream();
         var emitted = submission.Compilation.Emit(image, symbols, options: WithSymbols, cancellationToken: stop);
-        if (!emitted.Success) throw new CompilationFailedException(emitted.Diagnostics);
+        if (!emitted.Success) throw CompilationFailedException.Of(name, code, emitted.Diagnostics);
         (image.Position, symbols.Position) = (0, 0);
-        submission.Load(image, symbols, reference => before.FirstOrDefault(s => s.Name == reference.Name)?.Assembly ?? references.Find(reference));
+        submission.Load(image, symbols, reference => before.FirstOrDefault(s => s.Name == reference.Name)?.Assembly ?? references.Find(reference), references.FindNative);
         return (submission, before);
     }
 
@@ -90,12 +96,35 @@ internal sealed class SubmissionChain(References references)
         }
     }
 
+    // Not optimised: code that can be unloaded is compiled once and for all, and optimised code does not know its lines. What is to be fast
+    // belongs into a library.
+    public static CSharpCompilationOptions OptionsFor(string name) => new(OutputKind.DynamicallyLinkedLibrary, scriptClassName: name, usings: Imports, allowUnsafe: true,
+        optimizationLevel: OptimizationLevel.Debug, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
+
     private CSharpCompilation Create(SyntaxTree tree, List<Submission> before)
     {
         var name = $"Cell#{Interlocked.Increment(ref count)}";
-        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, scriptClassName: name, usings: Imports, allowUnsafe: true,
-            optimizationLevel: OptimizationLevel.Release, concurrentBuild: false, assemblyIdentityComparer: DesktopAssemblyIdentityComparer.Default);
-        return CSharpCompilation.CreateScriptCompilation(name, tree, references.All, options, before.Count > 0 ? before[^1].Compilation : null, typeof(object));
+        return CSharpCompilation.CreateScriptCompilation(name, tree, references.All, OptionsFor(name), before.Count > 0 ? before[^1].Compilation : null, typeof(object));
+    }
+
+    /// <summary>Sets a variable, and declares it where there is none that the value fits.</summary>
+    public void Set(string name, object? value)
+    {
+        var field = FieldOf(name, out var owner);
+        if (field is null || field.IsInitOnly || !(value is null ? !field.FieldType.IsValueType : field.FieldType.IsInstanceOfType(value)))
+        {
+            var (submission, before) = Compile($"{CSharpNames.Full(value?.GetType() ?? typeof(object))} {name} = default!;", name, CancellationToken.None);
+            Start(submission, before).GetAwaiter().GetResult();
+            field = FieldOf(name, out owner);
+        }
+        field!.SetValue(owner, value);
+    }
+
+    private FieldInfo? FieldOf(string name, out object? owner)
+    {
+        var submission = chain.FindLast(s => s.Names.Contains(name));
+        owner = submission?.Instance;
+        return submission?.Fields.FirstOrDefault(f => f.Name == name);
     }
 
     // Without the submissions of which nothing can be seen any more once this one is there; null if there are too few of them.

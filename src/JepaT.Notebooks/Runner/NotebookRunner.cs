@@ -24,7 +24,7 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
     internal const string ErrorTag = "papermill-error-cell-tag";
 
     /// <summary>How long the engine may take to end an interrupted cell, or to say that it cannot.</summary>
-    private static readonly TimeSpan Grace = Session.LongGrace + Session.Patience + TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(20);
 
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Globalization;
 using Spectre.Console.Cli;
 
 namespace JepaT.Notebooks;
@@ -29,17 +28,16 @@ internal sealed class RunCommand : Command<RunCommand.Settings>
         [Description("html: also a page that shows all without a kernel or a network, beside the executed notebook")]
         public string? To { get; init; }
 
-        [CommandOption("--timeout <SECONDS>")]
-        [Description("A cell that runs longer is interrupted, and the run fails")]
-        public double? Timeout { get; init; }
+        [CommandOption("--timeout <TIME>")]
+        [Description("A cell that runs longer (90s, 10m, 2h) is interrupted, and the run fails")]
+        public string? Timeout { get; init; }
     }
 
     /// <inheritdoc/>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         if (settings.To is not (null or "html")) throw new UserException($"--to {settings.To}: only html can be made");
-        if (settings.Timeout is { } seconds && !(seconds is > 0 and <= int.MaxValue / 1000.0))
-            throw new UserException(string.Create(CultureInfo.InvariantCulture, $"--timeout {seconds}: give a number of seconds above 0"));
+        var limit = StopFile.ParseBudget(settings.Timeout, "--timeout");
         var output = settings.Output ?? Path.GetFileNameWithoutExtension(settings.Notebook) + ".out" + Extension;
         if (!output.EndsWith(Extension, StringComparison.Ordinal)) throw new UserException($"-o {output}: the executed notebook needs a name that ends in {Extension}");
         if (Directory.Exists(output)) throw new UserException($"-o {output}: is a folder; name the {Extension} file to write");
@@ -47,19 +45,15 @@ internal sealed class RunCommand : Command<RunCommand.Settings>
         var document = NotebookDocument.Load(settings.Notebook);
         Parameters.Inject(document, settings.Parameters);
         using var stop = new StopSignal("saving the notebook");
-        return RunAsync(document, settings, output, stop.Token).GetAwaiter().GetResult();
+        return RunAsync(document, settings, output, limit, stop.Token).GetAwaiter().GetResult();
     }
 
-    private static async Task<int> RunAsync(NotebookDocument document, Settings settings, string output, CancellationToken stop)
+    private static async Task<int> RunAsync(NotebookDocument document, Settings settings, string output, TimeSpan? limit, CancellationToken stop)
     {
         var (messages, opened) = (Console.Error, OpenedRuns.All().Count);           // the console as it is before cells are given theirs
         var folder = Path.GetDirectoryName(Path.GetFullPath(settings.Notebook))!;
         var cleaner = OutputCleaner.ForThisMachine(folder, line => messages.WriteLine($"\nwarning: {line}"));
-        var runner = new NotebookRunner(document, cleaner, output)
-        {
-            Limit = settings.Timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
-            Log = messages,
-        };
+        var runner = new NotebookRunner(document, cleaner, output) { Limit = limit, Log = messages };
 
         var session = new Session(new SessionOptions { Folder = folder });
         var outcome = await runner.RunAsync(session, stop);

@@ -1,0 +1,81 @@
+namespace JepaT.Notebooks;
+
+/// <summary>
+/// One run of a cell, and how it is ended: first its token is cancelled; then its checks throw and what it awaits is given up; then its
+/// threads are woken from sleeping and waiting. A cell that asked for the token gets time before the second and third, for it may have a
+/// checkpoint to write; a second interrupt takes it away.
+/// </summary>
+internal sealed class RunningCell(Session session, SessionThread thread)
+{
+    private static readonly TimeSpan ToObey = TimeSpan.FromSeconds(0.7), ToFinish = TimeSpan.FromSeconds(4), Nap = TimeSpan.FromSeconds(0.2);
+    private static readonly AsyncLocal<RunningCell?> Running = new();
+
+    private readonly CancellationTokenSource stop = new();
+    private readonly TaskCompletionSource givenUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool asked;
+    private int interrupts;
+
+    /// <summary>The cell that this code belongs to, on whatever thread it was started.</summary>
+    public static RunningCell? Current => Running.Value;
+
+    public Session Session => session;
+
+    public CellScheduler Scheduler { get; } = new(thread);
+
+    /// <summary>Cancelled by the first interrupt.</summary>
+    public CancellationToken Stopped => stop.Token;
+
+    public bool IsInterrupted => Volatile.Read(ref interrupts) > 0;
+
+    /// <summary>Whether its checks end it.</summary>
+    public bool MustEnd => givenUp.Task.IsCompleted;
+
+    /// <summary>Ends when no one waits for the cell any longer.</summary>
+    public Task GivenUp => givenUp.Task;
+
+    /// <summary>All was tried, for seconds.</summary>
+    public bool RefusesToEnd { get; private set; }
+
+    /// <summary>The token, for the cell's own use.</summary>
+    public CancellationToken AskForStop()
+    {
+        asked = true;
+        return Stopped;
+    }
+
+    public Task<T> Start<T>(Func<Task<T>> work)
+    {
+        var outer = Running.Value;
+        Running.Value = this;
+        try
+        {
+            return Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, Scheduler).Unwrap();
+        }
+        finally
+        {
+            Running.Value = outer;
+        }
+    }
+
+    /// <summary>Returns at once.</summary>
+    public void Interrupt()
+    {
+        var again = Interlocked.Increment(ref interrupts) > 1;
+        _ = EndAsync(again || !asked ? TimeSpan.Zero : ToObey, again ? TimeSpan.Zero : asked ? ToFinish : Nap);
+    }
+
+    private async Task EndAsync(TimeSpan toObey, TimeSpan toFinish)
+    {
+        _ = stop.CancelAsync();
+        await Task.Delay(toObey);
+        CellStop.Look(true);
+        givenUp.TrySetResult();
+        await Task.Delay(toFinish);
+        for (var i = 0; i < 30 && Scheduler.Busy; i++)
+        {
+            Scheduler.Wake();
+            await Task.Delay(100);
+        }
+        RefusesToEnd = true;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Diagnostics;
+
+namespace JepaT.Tests;
+
+/// <summary>Console, displays and what the user types.</summary>
+public sealed class CellOutputTests : IAsyncDisposable
+{
+    private readonly TestSession cells = new() { Typed = prompt => prompt + "typed" };
+
+    public ValueTask DisposeAsync() => cells.DisposeAsync();
+
+    [Fact]
+    public async Task Console_text_comes_while_the_cell_runs_and_in_order()
+    {
+        var run = cells.RunAsync("Console.WriteLine(\"one\"); Console.Error.WriteLine(\"bad\"); Console.Write('t'); Console.Write(new[] { 'w', 'o' }); await Task.Delay(60_000, JepaT.Lab.Notebook.Stop);");
+        await cells.WaitForAsync("two");
+        Assert.False(run.IsCompleted);
+        Assert.Equal(["stdout one\n", "stderr bad\n", "stdout two"], cells.Log);
+        cells.Session.Interrupt();
+        await run;
+    }
+
+    [Fact]
+    public async Task Many_small_writes_become_few_outputs_and_none_is_lost()
+    {
+        await cells.ValueAsync("for (var i = 0; i < 100_000; i++) Console.Write(\"0123456789\");");
+        Assert.Equal(1_000_000, cells.Out.Length);
+        Assert.True(cells.Log.Count < 1000, $"{cells.Log.Count}");
+    }
+
+    [Fact]
+    public async Task Only_cells_write_to_their_outputs()
+    {
+        await using var other = new TestSession();
+        await cells.ValueAsync("Console.Write(\"mine\");");
+        await other.ValueAsync("Console.Write(\"other\");");
+        Console.WriteLine("of the test");
+        Assert.Equal(("mine", "other"), (cells.Out, other.Out));
+    }
+
+    [Fact]
+    public async Task A_thread_that_outlives_its_cell_writes_to_the_last_one()
+    {
+        var first = new TestSession.Other();
+        await cells.Session.RunAsync("var go = new System.Threading.ManualResetEventSlim(); _ = Task.Run(() => { go.Wait(); Console.Write(\"late\"); });", "cell 1", first, TestContext.Current.CancellationToken);
+        await cells.ValueAsync("go.Set(); await Task.Delay(100);");
+        Assert.Equal("late", cells.Out);
+        Assert.Empty(first.Log);
+    }
+
+    [Fact]
+    public async Task A_handle_changes_its_output_ten_times_a_second_at_most_and_ends_with_the_last_state()
+    {
+        var since = Stopwatch.GetTimestamp();
+        await cells.ValueAsync("var handle = display(0); var clock = System.Diagnostics.Stopwatch.StartNew(); var i = 0; while (clock.ElapsedMilliseconds < 550) handle.Update(++i);");
+        var updates = cells.Log.Count(l => l.StartsWith("update", StringComparison.Ordinal));
+        Assert.InRange(updates, 2, (int)(Stopwatch.GetElapsedTime(since).TotalSeconds * 10) + 1);
+        Assert.Equal("display text/plain: 0", cells.Log[0]);
+        Assert.Equal($"update text/plain: {await cells.ValueAsync("i")}", cells.Log[^1]);
+
+        await cells.ValueAsync("handle.Update(\"from a later cell\");");
+        Assert.Equal("update text/plain: from a later cell", cells.Log[^1]);
+        await cells.ValueAsync("_ = Task.Run(async () => { await Task.Delay(150); handle.Update(\"from no cell\"); });");
+        await cells.WaitForAsync("from no cell");
+    }
+
+    [Fact]
+    public async Task Displays_have_a_form_an_id_and_encode_what_is_text()
+    {
+        await cells.ValueAsync("display(\"<b>\"); \"<i>x</i>\".Display(\"text/html\"); HTML(\"<p>\").Display(); var h = 5.Display(); h.Update(6); display(HTML(\"<hr>\")); display(\"{}\", \"application/json\"); display(null);");
+        Assert.Equal(["display text/plain: <b>", "display text/html: <i>x</i>", "display text/html: <p>", "display text/plain: 5", "display text/html: <hr>", "display application/json: {}", "display text/plain: ", "update text/plain: 6"],
+            cells.Log.OrderBy(l => l.StartsWith("update", StringComparison.Ordinal)));
+        Assert.Equal("<b>&</b>", (await cells.RunAsync("HTML(\"<b>&</b>\")")).Value!.Data["text/html"]);
+        Assert.Contains("&lt;script&gt;", (await cells.RunAsync("new[] { new { Name = \"<script>\" } }")).Value!.Data["text/html"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Scripts_are_refused_in_one_line()
+    {
+        var error = await cells.ErrorAsync("Javascript(\"alert(1)\")");
+        Assert.Equal("UserException", error.Name);
+        Assert.StartsWith("Javascript: scripts are not run here", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Outputs_can_be_cleared_and_lines_be_typed()
+    {
+        Assert.Equal("typed|name? typed|typed", await cells.ValueAsync("clear_output(true); Console.Write(\"x\"); $\"{Console.ReadLine()}|{input(\"name? \")}|{password()}\""));
+        Assert.Equal(["clear later", "stdout x"], cells.Log);
+        Assert.Equal("t,y,ped", await cells.ValueAsync("$\"{(char)Console.In.Read()},{(char)Console.Read()},{Console.ReadLine()}\""));
+        await using var alone = new TestSession();
+        Assert.Equal("True", await alone.ValueAsync("Console.ReadLine() is null && Console.Read() < 0"));
+    }
+
+    [Fact]
+    public async Task A_front_end_that_fails_is_told_to_the_caller_and_the_session_goes_on()
+    {
+        var broken = new TestSession.Other { Fails = true };
+        await Assert.ThrowsAsync<IOException>(() => cells.Session.RunAsync("Console.Write(1);", "cell", broken, TestContext.Current.CancellationToken));
+        Assert.Equal("2", await cells.ValueAsync("2"));
+    }
+}
