@@ -30,8 +30,9 @@ public sealed class LiveOutput : IDisposable
     private void Flush()
     {
         if (waiting is null) return;
+        // One MIME type for all states: a host's handle keeps the one that it began with.
         var view = View.Of(waiting);
-        var (mime, content) = (Notebook.MimeOf(view), Notebook.ContentOf(view));
+        var (mime, content) = host is ConsoleHost ? ("text/plain", view.ToString()) : ("text/html", view.ToHtml());
         if (shown is null) shown = host.Show(mime, content);
         else shown.Update(mime, content);
         (waiting, last) = (null, clock.GetTimestamp());

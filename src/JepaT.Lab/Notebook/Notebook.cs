@@ -39,6 +39,7 @@ public static class Notebook
         NativeLibraries.Load();
         NotebookHosts.RegisterFormatters();
         StopFile.Shared.Restart();
+        Progress.Standard = () => Console.Out;                                  // hosts show standard error as an error
         var device = cuda.is_available() ? "cpu or cuda" : "cpu";
         Show($"JepaT {Version(typeof(Notebook))} in {Host.Name}: .NET {Environment.Version}, TorchSharp {Version(typeof(torch))}, {device}, {get_num_threads()} threads");
     }
@@ -48,7 +49,14 @@ public static class Notebook
     {
         if (value is null) return;
         var view = View.Of(value);
-        Host.Show(MimeOf(view), ContentOf(view));
+        // A console can show no markup, whatever the view would like.
+        var mime = Host is ConsoleHost ? "text/plain" : view.Mime;
+        Host.Show(mime, mime switch
+        {
+            "text/html" => view.ToHtml(),
+            "image/png" => Convert.ToBase64String(view.Png!),
+            _ => view.ToString(),
+        });
     }
 
     /// <summary>An output that changes in place while a cell works. Dispose it (<c>using (var live = Notebook.Live()) { … }</c>) to show its last state.</summary>
@@ -60,16 +68,6 @@ public static class Notebook
     /// </summary>
     /// <exception cref="UserException">The variable's value is not of the default's type.</exception>
     public static T Param<T>(string name, T fallback) => NotebookParameter.Read(name, fallback, Environment.GetEnvironmentVariable);
-
-    // A console can show no markup, whatever the view would like.
-    internal static string MimeOf(View view) => Host is ConsoleHost ? "text/plain" : view.Mime;
-
-    internal static string ContentOf(View view) => MimeOf(view) switch
-    {
-        "text/html" => view.ToHtml(),
-        "image/png" => Convert.ToBase64String(view.Png!),
-        _ => view.ToString(),
-    };
 
     private static string Version(Type type) => type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]
         ?? type.Assembly.GetName().Version?.ToString(3) ?? "?";

@@ -21,6 +21,9 @@ public sealed class Progress : IDisposable
     private long first = -1, lastDrawn, done;
     private string note = "";
 
+    /// <summary>Where progress goes by default.</summary>
+    internal static Func<TextWriter> Standard { get; set; } = () => Console.Error;
+
     /// <param name="title">What is going on, e.g. <c>training full, seed 0</c>.</param>
     /// <param name="total">How many units there are in all.</param>
     /// <param name="unit">Plural name of a unit, e.g. <c>images</c>.</param>
@@ -30,7 +33,7 @@ public sealed class Progress : IDisposable
     public Progress(string title, long total, string unit, TextWriter? output = null, bool? terminal = null, TimeProvider? clock = null)
     {
         (this.title, this.total, this.unit) = (title, total, unit);
-        this.output = output ?? Console.Error;
+        this.output = output ?? Standard();
         this.terminal = terminal ?? (!Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb");
         this.clock = clock ?? TimeProvider.System;
         start = lastDrawn = this.clock.GetTimestamp();

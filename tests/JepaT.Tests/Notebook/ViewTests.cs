@@ -93,7 +93,7 @@ public sealed partial class ViewTests : IDisposable
         var html = View.Slider([("one", "first"), ("two", "second"), ("three", "third")]).ToHtml();
         var other = View.Slider([("one", "first"), ("two", "second"), ("three", "third")]).ToHtml();
 
-        Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
+        Assert.True(html.IndexOf("<script", StringComparison.Ordinal) > html.LastIndexOf("</div>", StringComparison.Ordinal));       // only adds to it
         Assert.Equal(3, Regex.Count(html, "type=\"radio\""));
         Assert.Matches("title=\"three\"[^>]* checked>", html);
         Assert.Single(Regex.Matches(html, " checked"));

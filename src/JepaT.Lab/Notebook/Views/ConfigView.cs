@@ -16,8 +16,21 @@ internal static class ConfigView
         return View.Titled("Model", Of(derived.Concat(Records.Flatten(config).Select(s => (s.Key, ParamText.Of(s.Value)))), usual));
     }
 
-    private static TableView Of(IEnumerable<(string Key, string Value)> settings, Dictionary<string, string> usual) => new(
-        ["setting", "value", "default"],
-        [.. settings.Select(s => (s.Key, s.Value, Usual: usual.GetValueOrDefault(s.Key))).OrderBy(s => s.Usual == s.Value)
-            .Select(IReadOnlyList<TableCell> (s) => s.Usual is null || s.Usual == s.Value ? [new(s.Key), new(s.Value), new("")] : [new(s.Key, true), new(s.Value, true), new(s.Usual)])]);
+    // What is at its default is folded away: a reader looks for what is not.
+    private static FoldView Of(IEnumerable<(string Key, string Value)> settings, Dictionary<string, string> usual)
+    {
+        var parts = settings.ToLookup(s => usual.TryGetValue(s.Key, out var value) && value == s.Value);
+        var set = new TableView(["setting", "value", "default"],
+            [.. parts[false].Select(IReadOnlyList<TableCell> (s) => [new(s.Key, true), new(s.Value, true), new(usual.GetValueOrDefault(s.Key, ""))])]);
+        return new FoldView(set, $"{parts[true].Count()} more at their defaults", TableView.Of(parts[true]));
+    }
+}
+
+/// <summary>A view, and beneath it another one that opens with a click.</summary>
+internal sealed class FoldView(View view, string title, View folded) : View
+{
+    public override string ToHtml() => Html.Of(
+        $"""<div style="{Html.Font}">{new Html(view.ToHtml())}<details><summary>{title}</summary>{new Html(folded.ToHtml())}</details></div>""").Markup;
+
+    public override string ToString() => $"{view}\n{title}:\n{folded}";
 }

@@ -3,8 +3,9 @@ using System.Text;
 namespace JepaT.Lab;
 
 /// <summary>
-/// One of several views at a time. A row of radio buttons on a line is the slider (a click, or the arrow keys), and the style sheet shows
-/// the chosen view: nothing to compute, so a saved page needs neither kernel nor scripts. Where styles are taken away all views show.
+/// One of several views at a time. Radio buttons choose it (a click, or the arrow keys), and the style sheet shows the chosen one: nothing to
+/// compute, so a saved page needs neither kernel nor scripts. Where scripts may run, a range input to drag takes the buttons' place; where
+/// styles are taken away, all views show.
 /// </summary>
 internal sealed class SliderView(IReadOnlyList<(string Label, View View)> frames) : View
 {
@@ -21,8 +22,15 @@ internal sealed class SliderView(IReadOnlyList<(string Label, View View)> frames
             $"""<div class="{name}-f {name}-f{i}"><div style="opacity:.8;margin:4px 0">{p.Label}</div>{p.Html}</div>""")));
         var rules = new StringBuilder($".{name}-f{{display:none;flex-basis:100%}}");
         for (var i = 0; i <= last; i++) rules.Append($"#{name}-{i}:checked~.{name}-f{i}{{display:block}}");
-        return Html.Of($"""<style>{new Html(rules.ToString())}</style><div style="display:flex;flex-wrap:wrap;gap:6px {(frames.Count > 20 ? 4 : 14)}px;align-items:center;{Html.Font}">{inputs}{views}</div>""").Markup;
+        return Html.Of($"""<style>{new Html(rules.ToString())}</style><div style="display:flex;flex-wrap:wrap;gap:6px {(frames.Count > 20 ? 4 : 14)}px;align-items:center;{Html.Font}">{inputs}{views}</div>{new Html(Draggable(name))}""").Markup;
     }
+
+    // Hidden buttons keep their state, on which the style sheet goes.
+    private static string Draggable(string name) => $$"""
+        <script>(function(){var a=document.getElementsByName('{{name}}'),r=document.createElement('input'),i;if(a.length<2)return;
+        r.type='range';r.min=0;r.max=a.length-1;r.value=a.length-1;r.style.cssText='flex:0 1 320px;margin:0';r.setAttribute('aria-label','slider');
+        r.oninput=function(){a[r.value].checked=true};for(i=0;i<a.length;i++)a[i].style.display='none';a[0].parentNode.insertBefore(r,a[0])})();</script>
+        """;
 
     public override string ToString() => string.Join("\n\n", frames.Select(f => $"{f.Label}\n{f.View}"));
 }

@@ -37,7 +37,7 @@ internal sealed class SvgChart
         var empty = !chart.Series.Any(s => s.Y.Any(double.IsFinite));
         var drawing = empty ? Html.Of($"""<div style="opacity:.75">no values yet</div>""") : new SvgChart(chart).Draw();
         var id = Html.Id("chart", drawing.Markup);
-        return Html.Of($"""<figure style="margin:0;max-width:{Width}px;{Html.Font}">{title}<div id="{id}">{drawing}</div>{caption}{Script(chart, id)}</figure>""");
+        return Html.Of($"""<figure style="margin:0;width:{Width}px;max-width:100%;{Html.Font}">{title}<div id="{id}">{drawing}</div>{caption}{Script(chart, id)}</figure>""");
     }
 
     private Html Draw()

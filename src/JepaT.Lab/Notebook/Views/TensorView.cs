@@ -9,7 +9,7 @@ namespace JepaT.Lab;
 /// </summary>
 internal sealed class TensorView : View
 {
-    private const int Most = 64;                                                // rows and columns of the picture
+    private const int Most = 64, Longest = 512;                                 // rows and columns of the picture; of one that is thin enough
     private readonly string head, values;
 
     public TensorView(Tensor tensor)
@@ -35,7 +35,7 @@ internal sealed class TensorView : View
         var text = Html.Of($"""<div style="{Html.Font}"><b>{head}</b><br>{values}</div>""");
         if (Png is null) return text.Markup;
         var picture = new PictureView(Png, text: "values");
-        var scale = Math.Clamp(128 / Math.Max(picture.Width, picture.Height), 1, 16);
+        var scale = Math.Clamp(Math.Max(128, 4 * picture.Height) / picture.Height, 1, Math.Clamp(440 / picture.Width, 1, 16));
         return Html.Of($"""<div style="display:flex;gap:12px;align-items:flex-start">{Html.Image(Png, "picture of the values", picture.Width * scale, picture.Height * scale)}{text}</div>""").Markup;
     }
 
@@ -62,16 +62,17 @@ internal sealed class TensorView : View
         return (text, numbers.Length > 1 ? Plane(sample) : null);
     }
 
-    /// <summary>Float64 on the CPU, at most 64 × 64 in the last two axes and 16 elements over the others.</summary>
+    /// <summary>Float64 on the CPU, at most 64 × 64 (or as many, in another form) in the last two axes, and 16 elements over the others.</summary>
     private static Tensor Sample(Tensor tensor)
     {
         var sample = tensor.detach();
         if (sample.is_complex()) sample = sample.abs();
+        var whole = sample.dim() > 1 && sample.shape[^1] <= Longest && sample.shape[^2] <= Longest && sample.shape[^1] * sample.shape[^2] <= Most * Most;
         if (sample.dim() == 1 && sample.shape[0] > Most) sample = Thin(sample, 0, Most * Most);
         else
             for (int axis = 0, left = 16; axis < sample.dim(); axis++)
             {
-                var most = axis >= sample.dim() - 2 ? Most : left;
+                var most = axis < sample.dim() - 2 ? left : whole ? Longest : Most;
                 sample = Thin(sample, axis, most);
                 if (axis < sample.dim() - 2) left = Math.Max(1, left / (int)sample.shape[axis]);
             }
