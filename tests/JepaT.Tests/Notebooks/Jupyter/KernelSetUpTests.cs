@@ -95,7 +95,9 @@ public sealed class KernelSetUpTests : IDisposable
             Assert.Equal($"port {ports[2]} (Iopub) cannot be had: it is taken", e.Message);
         }
 
-        new KernelSockets(ConnectionFile.Load(file), TextWriter.Null).Dispose();
+        // NetMQ closes a socket in its own time.
+        var free = SpinWait.SpinUntil(() => Record.Exception(() => new KernelSockets(ConnectionFile.Load(file), TextWriter.Null).Dispose()) is null, TimeSpan.FromSeconds(10));
+        Assert.True(free, "the ports are still taken");
     }
 
     [Theory]
