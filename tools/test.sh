@@ -70,7 +70,7 @@ TXT
   (cd "$root" && dotnet test JepaT.sln --no-build -c Release --nologo --logger trx --results-directory "$results" \
     --blame-hang-timeout 15m --blame-hang-dump-type none "$@") || status=$?
   case $(summarise "$results" 0) in
-    *" 0 failed,"*) [ $status = 0 ] || grep -q "FATAL ERROR\|Test execution completed\|outcome=\"Completed\"" "$results"/*.trx || { say "the test run ended early (exit code $status), see above"; interrupted "$results"; more=$((more + 1)); } ;;
+    *" 0 failed,"*) [ $status = 0 ] || { say "the test run ended early (exit code $status), see above"; interrupted "$results"; more=$((more + 1)); } ;;
   esac
   summary=$(summarise "$results" $more)
   echo "$summary" >"$results/summary"

@@ -72,6 +72,20 @@ public sealed class NotebookCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_thread_of_the_cell_s_own_ends_with_it_and_not_with_the_program()
+    {
+        Write("a.ipynb", NotebookFile.Of("var n = 0;\nvar t = new System.Threading.Thread(() => { while (true) n++; });\nt.Start();\nt.Join();"));
+        using var process = Start("run", "a.ipynb", "--timeout", "5s");
+
+        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, process.ExitCode);
+        Assert.DoesNotContain("Unhandled exception", errors, StringComparison.Ordinal);
+        Assert.Contains("a.ipynb", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Ctrl_C_ends_it_with_what_there_is_saved()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no SIGINT to send");
