@@ -2,7 +2,6 @@ using JepaT.Notebooks;
 using Spectre.Console.Cli;
 
 Allocator.KeepFreedMemory();              // cells train as the commands do
-CellInterruptedException.EndItsThreadOnly();
 var app = new CommandApp();
 app.Configure(config =>
 {

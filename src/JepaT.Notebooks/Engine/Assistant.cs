@@ -30,18 +30,20 @@ internal sealed class Assistant(SubmissionChain chain, References references)
         if (line.StartsWith("#!", StringComparison.Ordinal) && !line.Contains(' '))
             return new(position - line.Length, position, [.. Directives.Known.Where(d => d.StartsWith(line, StringComparison.Ordinal)).Select(d => new CompletionEntry(d, "keyword"))]);
 
-        var document = DocumentOf(code);
+        var (document, shift) = DocumentOf(code);
         var service = CompletionService.GetService(document)!;
-        var list = await service.GetCompletionsAsync(document, position);
-        var typed = code[list.Span.Start..position];
-        var fitting = service.FilterItems(document, [.. list.ItemsList], typed).Where(i => typed.Length == 0 || i.FilterText.Contains(typed, StringComparison.OrdinalIgnoreCase));
-        return new(list.Span.Start, list.Span.End, [.. fitting.OrderBy(i => !i.FilterText.StartsWith(typed, StringComparison.OrdinalIgnoreCase)).ThenBy(i => i.SortText, StringComparer.Ordinal)
+        var list = await service.GetCompletionsAsync(document, position + shift(position));
+        var start = list.Span.Start - shift(position);
+        var typed = code[start..position];
+        var fitting = list.ItemsList.Where(i => i.FilterText.Contains(typed, StringComparison.OrdinalIgnoreCase));
+        return new(start, start + list.Span.Length, [.. fitting.OrderBy(i => !i.FilterText.StartsWith(typed, StringComparison.OrdinalIgnoreCase)).ThenBy(i => i.SortText, StringComparer.Ordinal)
             .Select(i => new CompletionEntry(i.Properties.GetValueOrDefault("InsertionText") ?? i.DisplayText, i.Tags.FirstOrDefault("").ToLowerInvariant())).DistinctBy(i => i.Text)]);
     }
 
     public async Task<string?> InspectAsync(string code, int position)
     {
-        var document = DocumentOf(code);
+        var (document, shift) = DocumentOf(code);
+        position += shift(position);
         var hover = await QuickInfoService.GetService(document)!.GetQuickInfoAsync(document, position);
         if (hover is { Sections.Length: > 0 }) return string.Join("\n", hover.Sections.Select(s => s.Text));
         return Signatures((await document.GetSemanticModelAsync())!, (await document.GetSyntaxRootAsync())!, position);
@@ -50,7 +52,7 @@ internal sealed class Assistant(SubmissionChain chain, References references)
     // The overloads of the innermost call around a position; Roslyn's own service for them is not public.
     private static string? Signatures(SemanticModel model, SyntaxNode root, int position)
     {
-        var call = root.FindToken(Math.Max(0, position - 1)).Parent?.AncestorsAndSelf().OfType<BaseArgumentListSyntax>().FirstOrDefault(a => a.SpanStart < position && (position <= a.Span.End - 1 || a.GetLastToken().IsMissing))?.Parent;
+        var call = root.FindToken(Math.Max(0, position - 1)).Parent?.AncestorsAndSelf().OfType<BaseArgumentListSyntax>().FirstOrDefault(a => a.SpanStart < position && (position <= a.Span.End - 1 || a.GetLastToken(includeZeroWidth: true).IsMissing))?.Parent;
         IEnumerable<ISymbol> methods = call switch
         {
             InvocationExpressionSyntax invocation => model.GetMemberGroup(invocation.Expression),
@@ -62,7 +64,8 @@ internal sealed class Assistant(SubmissionChain chain, References references)
         return lines.Count == 0 ? null : string.Join("\n", lines);
     }
 
-    private Document DocumentOf(string code)
+    // With the usings of earlier cells, which shift what follows them.
+    private (Document, Func<int, int> Shift) DocumentOf(string code)
     {
         Solution before;
         lock (gate)
@@ -74,8 +77,11 @@ internal sealed class Assistant(SubmissionChain chain, References references)
             }
             before = solution;
         }
-        var now = Add(before, SourceText.From(Directives.CodeOf(code)));
-        return now.GetProject(now.ProjectIds[^1])!.Documents.Single();
+        var tree = SubmissionChain.Parse(Directives.CodeOf(code));
+        var first = tree.GetRoot().GetFirstToken(includeZeroWidth: true).SpanStart;
+        var text = chain.WithUsings(tree).Tree.GetText();
+        var now = Add(before, text);
+        return (now.GetProject(now.ProjectIds[^1])!.Documents.Single(), position => position >= first ? text.Length - code.Length : 0);
     }
 
     private Solution Add(Solution before, SourceText text)

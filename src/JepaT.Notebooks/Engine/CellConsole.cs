@@ -1,16 +1,20 @@
+using System.Runtime.ExceptionServices;
 using System.Text;
 
 namespace JepaT.Notebooks;
 
 /// <summary>
-/// Console.Out, Error and In for the whole process: what code of a cell writes, on whatever thread it has started, goes to its session;
-/// all else goes where it went before.
+/// Console.Out, Error and In for the whole process, and the lab's display with them: what code of a cell writes, on whatever thread it has
+/// started, goes to its session; all else goes where it went before. An exception that such a thread does not catch goes there too,
+/// instead of ending the process.
 /// </summary>
 internal static class CellConsole
 {
     private static readonly Lock Gate = new();
-    private static (TextWriter Out, TextWriter Error, TextReader In)? Before;
+    private static (TextWriter Out, TextWriter Error, TextReader In, INotebookHost Host)? Before;
     private static int Sessions;
+
+    static CellConsole() => ExceptionHandling.SetUnhandledExceptionHandler(Report);
 
     /// <summary>Where the outputs of the code that asks go, if it belongs to a cell.</summary>
     public static Outlet? Outlet => RunningCell.Current?.Session.Outlet;
@@ -21,7 +25,8 @@ internal static class CellConsole
         lock (Gate)
         {
             if (Sessions++ > 0) return;
-            Before = (Console.Out, Console.Error, Console.In);
+            Before = (Console.Out, Console.Error, Console.In, Notebook.Host);
+            Notebook.Host = new EngineHost(Notebook.Host);
             Console.SetOut(new Writer(Console.Out, "stdout"));
             Console.SetError(new Writer(Console.Error, "stderr"));
             Console.SetIn(new Reader(Console.In));
@@ -37,7 +42,15 @@ internal static class CellConsole
             Console.SetOut(Before!.Value.Out);
             Console.SetError(Before.Value.Error);
             Console.SetIn(Before.Value.In);
+            Notebook.Host = Before.Value.Host;
         }
+    }
+
+    private static bool Report(Exception exception)
+    {
+        if (RunningCell.Current is not { } cell) return false;
+        if (!cell.MustEnd) cell.Session.Outlet.Write("stderr", string.Join("\n", CellErrors.Of(exception).Traceback) + "\n");
+        return true;
     }
 
     private sealed class Writer(TextWriter otherwise, string stream) : TextWriter

@@ -7,7 +7,7 @@ namespace JepaT.Notebooks;
 internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
 {
     private readonly HashSet<Thread> running = [];
-    private volatile bool ended;
+    private volatile bool ended, woken;
 
     /// <summary>Whether any thread is in the cell's code.</summary>
     public bool Busy
@@ -22,7 +22,10 @@ internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
     public void Wake()
     {
         lock (running)
+        {
+            woken = true;
             foreach (var one in running) one.Interrupt();
+        }
     }
 
     protected override void QueueTask(Task task)
@@ -44,14 +47,21 @@ internal sealed class CellScheduler(SessionThread thread) : TaskScheduler
             running.Add(Thread.CurrentThread);
         }
         TryExecuteTask(task);
-        lock (running) running.Remove(Thread.CurrentThread);
+        while (!Leave()) { }
+    }
+
+    // A wake-up may come as late as here, and must not go with the thread, which others use next.
+    private bool Leave()
+    {
         try
         {
-            Thread.CurrentThread.Join(0);       // takes a late wake-up off the thread, which goes back to others
+            lock (running) running.Remove(Thread.CurrentThread);
+            if (woken) Thread.Sleep(1);
+            return true;
         }
         catch (ThreadInterruptedException)
         {
-            // that was it
+            return false;
         }
     }
 }

@@ -58,7 +58,17 @@ internal sealed partial class Packages
         var files = all.ContainsValue("*") ? null : Read(assets);
         if (files is null)
         {
-            await RestoreAsync(place, project, name, version, stop);
+            var work = Directory.CreateDirectory(Path.Combine(cache, Path.GetRandomFileName())).FullName;      // two kernels may ask at once
+            try
+            {
+                await RestoreAsync(work, project, name, version, stop);
+                if (Directory.Exists(place)) Directory.Delete(place, recursive: true);
+                Directory.Move(work, place);
+            }
+            finally
+            {
+                if (Directory.Exists(work)) Directory.Delete(work, recursive: true);
+            }
             files = Read(assets) ?? throw new UserException($"package {name}: restored, yet its files are not there; empty NuGet's cache and try again");
         }
         wanted[name] = version ?? "*";
@@ -75,7 +85,6 @@ internal sealed partial class Packages
 
     private static async Task RestoreAsync(string place, string project, string name, string? version, CancellationToken stop)
     {
-        Directory.CreateDirectory(place);
         foreach (var (file, text) in new[] { ("packages.csproj", project), ("Directory.Build.props", "<Project/>"), ("Directory.Build.targets", "<Project/>"), ("Directory.Packages.props", "<Project/>") })
             await File.WriteAllTextAsync(Path.Combine(place, file), text, stop);
         var start = new ProcessStartInfo(Dotnet(), ["restore", "--disable-build-servers", "-nodeReuse:false", "-v:q", "-nologo"]) { WorkingDirectory = place, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -91,7 +100,7 @@ internal sealed partial class Packages
         throw new UserException(code switch
         {
             "NU1101" => $"package {name}: is in none of your NuGet sources",
-            "NU1102" or "NU1103" or "NU1603" => $"package {name}: there is no version {version} of it in your NuGet sources",
+            "NU1102" or "NU1103" or "NU1603" => $"package {name}: there is no version {version} of it in your NuGet sources{(Nearest().Match(output) is { Success: true } near ? $"; the nearest is {near.Groups[1].Value}" : "")}",
             _ => $"package {name}: cannot be restored ({message})",
         });
     }
@@ -135,6 +144,9 @@ internal sealed partial class Packages
 
     [GeneratedRegex(@"^[0-9][0-9A-Za-z.+-]*(\*)?$|^\*(-\*)?$")]
     private static partial Regex ValidVersion();
+
+    [GeneratedRegex(@"Nearest version: ([0-9][^ \]]*)")]
+    private static partial Regex Nearest();
 
     [GeneratedRegex(@"error (NU\d+): (.*?)( \[.*)?(\r?\n|$)")]
     private static partial Regex Error();

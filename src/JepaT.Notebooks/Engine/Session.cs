@@ -19,7 +19,6 @@ internal sealed class Session : IAsyncDisposable
     private readonly SubmissionChain chain;
     private readonly Magics magics;
     private readonly Lazy<Assistant> assistant;
-    private readonly INotebookHost before = Notebook.Host;
     private volatile RunningCell? running;
     private RunningCell? stuck;
 
@@ -30,7 +29,6 @@ internal sealed class Session : IAsyncDisposable
         magics = new(this, references, new Packages());
         assistant = new(() => new Assistant(chain, references));
         CellConsole.Install();
-        Notebook.Host = new EngineHost(before);
     }
 
     public string? Folder { get; }
@@ -96,7 +94,6 @@ internal sealed class Session : IAsyncDisposable
         thread.Dispose();
         Outlet.Dispose();
         CellConsole.Remove();
-        Notebook.Host = before;
         return ValueTask.CompletedTask;
     }
 
@@ -114,8 +111,7 @@ internal sealed class Session : IAsyncDisposable
                 switch (part)
                 {
                     case CodePart code:
-                        var (submission, earlier) = chain.Compile(code.Code, name, stop);
-                        value = Rendering.Of(await chain.Start(submission, earlier));
+                        value = Rendering.Of(await chain.Start(chain.Compile(code.Code, name, stop)));
                         break;
                     case TextPart shown:
                         Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Runtime.ExceptionServices;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -83,13 +82,6 @@ public static class CellStop
 
     private static void CheckThisCell()
     {
-        if (RunningCell.Current is { MustEnd: true } cell) throw new CellInterruptedException(cell.Stopped);
+        if (RunningCell.Current is { MustEnd: true } cell) throw new OperationCanceledException("the cell was interrupted", cell.Stopped);
     }
-}
-
-/// <summary>Ends code whose cell was interrupted, on whatever thread it runs.</summary>
-internal sealed class CellInterruptedException(CancellationToken stopped) : OperationCanceledException("the cell was interrupted", stopped)
-{
-    /// <summary>Lets a thread that a cell started end by this exception alone: .NET would end the whole program. Once a process.</summary>
-    public static void EndItsThreadOnly() => ExceptionHandling.SetUnhandledExceptionHandler(e => e is CellInterruptedException);
 }

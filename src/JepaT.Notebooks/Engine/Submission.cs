@@ -12,7 +12,12 @@ namespace JepaT.Notebooks;
 /// </summary>
 internal sealed class Submission
 {
-    private const string Unnamed = "";      // usings and extension methods are used without being named
+    // Extension methods that C# calls without their being named.
+    private static readonly HashSet<string> Unnamed =
+    [
+        "Add", "Cast", "Deconstruct", "GetAsyncEnumerator", "GetAwaiter", "GetEnumerator", "GroupBy", "GroupJoin", "Join", "OrderBy", "OrderByDescending", "Select", "SelectMany",
+        "ThenBy", "ThenByDescending", "Where",
+    ];
 
     private readonly Dictionary<string, string> declared = [];      // key → name
 
@@ -20,17 +25,16 @@ internal sealed class Submission
     {
         Compilation = compilation;
         var root = (CompilationUnitSyntax)Tree.GetRoot();
-        TakesSlot = root.Members.Count > 0;
+        HasCode = root.Members.Count > 0;
         var members = compilation.ScriptClass!.GetMembers().Where(m => m.CanBeReferencedByName && !m.IsImplicitlyDeclared && m is not IMethodSymbol { AssociatedSymbol: not null }).ToList();
-        foreach (var member in members) declared[KeyOf(member)] = member is IMethodSymbol { IsExtensionMethod: true } ? Unnamed : member.Name;
-        foreach (var directive in root.Usings) declared[directive.NormalizeWhitespace().ToString()] = Unnamed;
+        foreach (var member in members) declared[KeyOf(member)] = member.Name;
         Names = [.. members.Select(m => m.Name)];
         ShowsAnonymousType = members.Any(m => m is IFieldSymbol field && IsAnonymous(field.Type));
         var words = root.DescendantTokens().Where(t => t.IsKind(SyntaxKind.IdentifierToken)).Select(t => t.ValueText).ToHashSet();
         var hidden = new HashSet<string>(Keys);
         foreach (var submission in before.Reverse())
         {
-            if (submission.declared.Any(d => (d.Value == Unnamed || words.Contains(d.Value)) && !hidden.Contains(d.Key))) Needs.Add(submission.Name);
+            if (submission.declared.Any(d => (words.Contains(d.Value) || Unnamed.Contains(d.Value)) && !hidden.Contains(d.Key))) Needs.Add(submission.Name);
             hidden.UnionWith(submission.Keys);
         }
     }
@@ -39,7 +43,7 @@ internal sealed class Submission
     {
         Compilation = compilation;
         (declared, Names, Needs, Assembly, Instance) = (original.declared, original.Names, original.Needs, original.Assembly, original.Instance);
-        (TakesSlot, ShowsAnonymousType) = (original.TakesSlot, original.ShowsAnonymousType);
+        (HasCode, ShowsAnonymousType) = (original.HasCode, original.ShowsAnonymousType);
     }
 
     public CSharpCompilation Compilation { get; }
@@ -58,7 +62,7 @@ internal sealed class Submission
     public HashSet<string> Needs { get; } = [];
 
     /// <summary>Whether there is anything to run.</summary>
-    public bool TakesSlot { get; }
+    public bool HasCode { get; }
 
     /// <summary>A variable of an anonymous type, whose compiled name depends on everything before it.</summary>
     public bool ShowsAnonymousType { get; }

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Emit;
 using Microsoft.CodeAnalysis.Text;
 
@@ -8,6 +9,12 @@ namespace JepaT.Notebooks;
 
 /// <summary>A variable of the session.</summary>
 internal sealed record Variable(string Name, Type Type, object? Value);
+
+/// <summary>Code that could be run next.</summary>
+/// <param name="Submission">The code.</param>
+/// <param name="Before">The submissions that it sees.</param>
+/// <param name="Usings">The usings that later code sees.</param>
+internal sealed record Compiled(Submission Submission, IReadOnlyList<Submission> Before, IReadOnlyDictionary<string, string> Usings);
 
 /// <summary>
 /// The submissions that later code can refer to, oldest first. Roslyn's own scripting keeps every cell for ever and looks through all of
@@ -28,6 +35,7 @@ internal sealed class SubmissionChain(References references)
     private static readonly EmitOptions WithSymbols = new(debugInformationFormat: DebugInformationFormat.PortablePdb);
 
     private List<Submission> chain = [];
+    private IReadOnlyDictionary<string, string> usings = new Dictionary<string, string>();      // by what they say, or by the name they give
     private int count;
 
     public IReadOnlyList<Submission> Submissions => chain;
@@ -50,50 +58,56 @@ internal sealed class SubmissionChain(References references)
 
     /// <summary>Compiles code so that it follows the submissions so far. They stay as they are until <see cref="Start"/>.</summary>
     /// <exception cref="CompilationFailedException">It has errors.</exception>
-    public (Submission Submission, IReadOnlyList<Submission> Before) Compile(string code, string name, CancellationToken stop)
+    public Compiled Compile(string code, string name, CancellationToken stop)
     {
-        var tree = StopChecks.Insert(Parse(code, name));
+        var (complete, all) = WithUsings(Parse(code, name));
+        var tree = StopChecks.Insert(complete);
         var before = chain;
         var submission = new Submission(Create(tree, before), before);
-        if (submission.Declares && Shorten(before, submission) is { } shorter)
+        if (Shorten(before, submission) is { } shorter)
         {
             before = shorter;
             submission = new Submission(Create(tree, before), before);
         }
 
-        if (!submission.TakesSlot)          // usings and comments: there is nothing to emit, and Roslyn refuses to
-        {
-            if (submission.Compilation.GetDiagnostics(stop).Where(d => d.Severity == DiagnosticSeverity.Error).ToList() is { Count: > 0 } errors) throw CompilationFailedException.Of(name, code, errors);
-            return (submission, before);
-        }
         using var image = new MemoryStream();
         using var symbols = new MemoryStream();
-        var emitted = submission.Compilation.Emit(image, symbols, options: WithSymbols, cancellationToken: stop);
-        if (!emitted.Success) throw CompilationFailedException.Of(name, code, emitted.Diagnostics);
+        // Of usings and comments there is nothing to emit, and Roslyn refuses to.
+        var diagnostics = submission.HasCode ? submission.Compilation.Emit(image, symbols, options: WithSymbols, cancellationToken: stop).Diagnostics : submission.Compilation.GetDiagnostics(stop);
+        if (diagnostics.Any(d => d.Severity == DiagnosticSeverity.Error)) throw CompilationFailedException.Of(name, code, diagnostics);
         (image.Position, symbols.Position) = (0, 0);
-        submission.Load(image, symbols, reference => before.FirstOrDefault(s => s.Name == reference.Name)?.Assembly ?? references.Find(reference), references.FindNative);
-        return (submission, before);
+        if (submission.HasCode) submission.Load(image, symbols, reference => before.FirstOrDefault(s => s.Name == reference.Name)?.Assembly ?? references.Find(reference), references.FindNative);
+        return new(submission, before, all);
     }
 
     /// <summary>Starts compiled code. Its declarations count from here on, also when it fails later.</summary>
-    public Task<object?> Start(Submission submission, IReadOnlyList<Submission> before)
+    public Task<object?> Start(Compiled code)
     {
-        if (!submission.TakesSlot)
-        {
-            if (submission.Declares) chain = [.. before, submission];
-            return Task.FromResult<object?>(null);
-        }
-        object?[] slots = [null, .. before.Where(s => s.TakesSlot).Select(s => s.Instance), null];
-        var entry = submission.EntryPoint();
-        if (submission.Declares) chain = [.. before, submission];
+        usings = code.Usings;
+        if (!code.Submission.HasCode) return Task.FromResult<object?>(null);
+        object?[] slots = [null, .. code.Before.Select(s => s.Instance), null];
+        var entry = code.Submission.EntryPoint();
+        if (code.Submission.Declares) chain = [.. code.Before, code.Submission];
         try
         {
             return entry(slots);
         }
         finally
         {
-            submission.Instance = slots[^1];
+            code.Submission.Instance = slots[^1];
         }
+    }
+
+    /// <summary>The code with the usings of earlier cells before its first word, and all usings that later cells see.</summary>
+    /// <remarks>Repeated in each, they leave no cell dependent on the one that they came from.</remarks>
+    public (SyntaxTree Tree, IReadOnlyDictionary<string, string> All) WithUsings(SyntaxTree tree)
+    {
+        var root = (CompilationUnitSyntax)tree.GetRoot();
+        var own = root.Usings.Select(u => u.WithoutTrivia().NormalizeWhitespace()).ToLookup(u => u.Alias?.Name.ToString() ?? u.ToString(), u => u.ToString());
+        var others = usings.Where(u => !own.Contains(u.Key)).ToDictionary();
+        var first = new TextSpan(root.GetFirstToken(includeZeroWidth: true).SpanStart, 0);
+        return (others.Count == 0 ? tree : tree.WithChangedText(tree.GetText().WithChanges(new TextChange(first, string.Concat(others.Values)))),
+            others.Concat(own.Select(u => KeyValuePair.Create(u.Key, u.Last()))).ToDictionary());
     }
 
     // Not optimised: code that can be unloaded is compiled once and for all, and optimised code does not know its lines. What is to be fast
@@ -113,8 +127,7 @@ internal sealed class SubmissionChain(References references)
         var field = FieldOf(name, out var owner);
         if (field is null || field.IsInitOnly || !(value is null ? !field.FieldType.IsValueType : field.FieldType.IsInstanceOfType(value)))
         {
-            var (submission, before) = Compile($"{CSharpNames.Full(value?.GetType() ?? typeof(object))} {name} = default!;", name, CancellationToken.None);
-            Start(submission, before).GetAwaiter().GetResult();
+            Start(Compile($"{CSharpNames.Full(value?.GetType() ?? typeof(object))} {name} = default!;", name, CancellationToken.None)).GetAwaiter().GetResult();
             field = FieldOf(name, out owner);
         }
         field!.SetValue(owner, value);
@@ -130,6 +143,7 @@ internal sealed class SubmissionChain(References references)
     // Without the submissions of which nothing can be seen any more once this one is there; null if there are too few of them.
     private static List<Submission>? Shorten(List<Submission> chain, Submission next)
     {
+        if (!next.Declares) return null;
         var (hidden, alive) = (new HashSet<string>(next.Keys), new HashSet<string>(next.Needs));
         foreach (var submission in Enumerable.Reverse(chain))
         {

@@ -49,6 +49,15 @@ public sealed class CellOutputTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_exception_on_a_thread_of_the_cell_is_told_and_ends_nothing()
+    {
+        await cells.ValueAsync("var t = new System.Threading.Thread(() => throw new IOException(\"on a thread\")); t.Start(); t.Join();");
+        await cells.ValueAsync("async void Fire() { await Task.Yield(); throw new FormatException(\"fired\"); }\nFire(); await Task.Delay(100);");
+        Assert.Equal("IOException: on a thread\n   cell 1, line 1\nFormatException: fired\n   cell 2, line 1, in Fire\n", cells.Err);
+        Assert.Equal("1", await cells.ValueAsync("1"));
+    }
+
+    [Fact]
     public async Task A_handle_changes_its_output_ten_times_a_second_at_most_and_ends_with_the_last_state()
     {
         var since = Stopwatch.GetTimestamp();

@@ -34,6 +34,7 @@ public sealed class InterruptTests : IAsyncDisposable
     [InlineData("await Task.Delay(10).ConfigureAwait(false); while (true) { }")]
     [InlineData("await Task.Run(() => { while (true) n++; });")]
     [InlineData("Task.Run(() => { while (true) n++; }).Wait();")]
+    [InlineData("var t = new System.Threading.Thread(() => { while (true) n++; }); t.Start(); t.Join(); while (true) { }")]
     [InlineData("Parallel.For(0, 4, i => { while (true) { } });")]
     [InlineData("await Task.Delay(System.Threading.Timeout.Infinite, JepaT.Lab.Notebook.Stop);")]
     [InlineData("JepaT.Lab.Notebook.Stop.WaitHandle.WaitOne(); while (true) { }")]

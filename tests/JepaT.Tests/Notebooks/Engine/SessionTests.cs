@@ -45,6 +45,25 @@ public sealed class SessionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Usings_of_earlier_cells_go_with_whatever_a_cell_begins_with()
+    {
+        await cells.ValueAsync("using System.Net;\nusing static System.Math;\nusing Numbers = System.Collections.Generic.List<int>;");
+        Assert.Equal("3 127.0.0.1 1", await cells.ValueAsync("#nullable enable\n#pragma warning disable\n#region a\nusing System.Text;\n\n$\"{Abs(-3)} {IPAddress.Loopback} {new Numbers { 1 }.Count}\"\n#endregion"));
+        Assert.Equal("   cell 3, line 3", (await cells.ErrorAsync("#nullable enable\n// a comment\nint.Parse(\"x\");")).Traceback[1]);
+        await cells.ValueAsync("using Numbers = System.Collections.Generic.List<string>;");
+        Assert.Equal("a", await cells.ValueAsync("new Numbers { \"a\" }[0]"));
+        Assert.Equal("CompilationError", (await cells.ErrorAsync("using No.Such.Namespace;")).Name);
+        Assert.Equal("1", await cells.ValueAsync("1"));
+    }
+
+    [Fact]
+    public async Task Attributes_blocks_and_labels_at_the_top_of_a_cell_take_their_checks()
+    {
+        Assert.Equal("6", await cells.ValueAsync("var n = 0;\n[ThreadStatic] static int perThread;\n{ n++; }\n[Obsolete] void Old() { n++; }\nstatic int Two = 2;\nunsafe { int* p = stackalloc int[1]; *p = 1; n += *p; }\nperThread = 1;\nfor (var i = 0; i < 1; i++) using (var s = new MemoryStream()) lock (s) n += Two;\nn + Two"));
+        Assert.Equal("5", await cells.ValueAsync("if (n > 0) return n + 1;\nn"));
+    }
+
+    [Fact]
     public async Task What_ran_before_an_exception_is_kept_and_the_error_names_cell_and_line()
     {
         await cells.ValueAsync("void Fail(int[] v)\n{\n    v[3] = 1;\n}");
