@@ -11,7 +11,7 @@ namespace JepaT.Tests;
 /// All notebooks, run from the first to the last cell as each foreign host runs them: with its imports, in the newest C# that all compile,
 /// with parameters from the environment, and with a stand-in that takes what is shown. Tiny parameters, real work.
 /// </summary>
-public sealed class ForeignHostsTests : IDisposable
+public sealed class ForeignHostsTests(ForeignHostsTests.Results results) : IClassFixture<ForeignHostsTests.Results>, IDisposable
 {
     private static readonly Dictionary<string, string[]> Imports = new()
     {
@@ -22,25 +22,36 @@ public sealed class ForeignHostsTests : IDisposable
     };
 
     private readonly INotebookHost before = Notebook.Host;
-    private readonly TinyFashion files = new(train: 200, test: 40);
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jepat-books-");
-    private readonly Dictionary<string, string?> environment = [];
+    public void Dispose() => Notebook.Host = before;
 
-    public ForeignHostsTests()
+    /// <summary>Data and results of all hosts: what one has trained the next one loads, but for the notebook on training, whose seed differs.</summary>
+    public sealed class Results : IDisposable
     {
-        set_num_threads(1);
-        foreach (var (name, value) in new[]
+        private readonly TinyFashion files = new(train: 200, test: 40);
+        private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jepat-books-");
+        private readonly Dictionary<string, string?> environment = [];
+
+        public Results()
         {
-            ("FOLDER", folder.FullName), ("DATA", files.Folder), ("STEPS", "4"), ("PICTURES", "20"), ("EACH", "1"), ("PRESETS", "none, full"), ("FUSIONS", "none, full"), ("INTERACTIVE", "true"),
-        }) Set("JEPAT_" + name, value);
-    }
+            set_num_threads(1);
+            foreach (var (name, value) in new[]
+            {
+                ("FOLDER", folder.FullName), ("DATA", files.Folder), ("STEPS", "4"), ("PICTURES", "20"), ("EACH", "1"), ("PRESETS", "none, full"), ("FUSIONS", "none, full"), ("INTERACTIVE", "true"), ("SEED", "0"),
+            }) Set("JEPAT_" + name, value);
+        }
 
-    public void Dispose()
-    {
-        foreach (var (name, value) in environment) Environment.SetEnvironmentVariable(name, value);
-        Notebook.Host = before;
-        files.Dispose();
-        folder.Delete(recursive: true);
+        public void Set(string name, string value)
+        {
+            environment.TryAdd(name, Environment.GetEnvironmentVariable(name));
+            Environment.SetEnvironmentVariable(name, value);
+        }
+
+        public void Dispose()
+        {
+            foreach (var (name, value) in environment) Environment.SetEnvironmentVariable(name, value);
+            files.Dispose();
+            folder.Delete(recursive: true);
+        }
     }
 
     [Theory]
@@ -49,6 +60,7 @@ public sealed class ForeignHostsTests : IDisposable
     [InlineData(StandInHost.Verso)]
     public async Task All_notebooks_run_and_show_everything(string name)
     {
+        results.Set("JEPAT_SEED", $"{Array.IndexOf([.. Imports.Keys], name)}");
         foreach (var notebook in PortableSubsetTests.Notebooks.Select(n => n.Data))
         {
             using var host = new StandInHost(name);
@@ -93,11 +105,5 @@ public sealed class ForeignHostsTests : IDisposable
         var tree = compilation.SyntaxTrees.Single();
         return tree.GetRoot().ChildNodes().LastOrDefault() is Microsoft.CodeAnalysis.CSharp.Syntax.GlobalStatementSyntax { Statement: Microsoft.CodeAnalysis.CSharp.Syntax.ExpressionStatementSyntax { SemicolonToken.IsMissing: true } last }
             && compilation.GetSemanticModel(tree).GetTypeInfo(last.Expression).Type?.ToDisplayString() == "TorchSharp.torch.Tensor";
-    }
-
-    private void Set(string name, string value)
-    {
-        environment[name] = Environment.GetEnvironmentVariable(name);
-        Environment.SetEnvironmentVariable(name, value);
     }
 }
