@@ -38,10 +38,18 @@ public sealed class PairStudy
     {
         get
         {
+            const string bare = "background:transparent";
             var head = Html.Join(Vocabulary.Colours.Select(c => Html.Of($"""<th style="padding:3px 6px;text-align:center;font-weight:600">{c}</th>""")));
-            var rows = Html.Join(Vocabulary.Items.Select((item, i) => Html.Of(
-                $"""<tr style="background:transparent"><th style="padding:3px 8px;text-align:left;font-weight:600;white-space:nowrap">{item}</th>{Html.Join(Vocabulary.Colours.Select((_, c) => Cell(i, c)))}</tr>""")));
-            return new MapView(Html.Of($"""<div style="{Html.Font}"><table style="border-collapse:separate;border-spacing:3px;border:0"><thead><tr style="background:transparent"><th></th>{head}</tr></thead><tbody>{rows}</tbody></table><div style="opacity:.75">Share of {Each} pictures of each pair in which the feature network sees item and colour as asked. Framed: pairs that never occur in training.</div></div>"""), Summary.ToString());
+            var rows = Html.Join(Vocabulary.Items.Select((item, i) => Html.Of($"""
+                <tr style="{bare}"><th style="padding:3px 8px;text-align:left;font-weight:600;white-space:nowrap">{item}</th>
+                {Html.Join(Vocabulary.Colours.Select((_, c) => Cell(i, c)))}</tr>
+                """)));
+            return new MapView(Html.Of($"""
+                <div style="{Html.Font}"><table style="border-collapse:separate;border-spacing:3px;border:0">
+                <thead><tr style="{bare}"><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>
+                <div style="opacity:.75">Share of {Each} pictures of each pair in which the feature network sees item and colour as asked.
+                Framed: pairs that never occur in training.</div></div>
+                """), Summary.ToString());
         }
     }
 

@@ -5,6 +5,8 @@ namespace JepaT.Lab;
 /// <summary>A run of the tracking store: state, latest metrics, and behind a fold params and tags.</summary>
 internal sealed class RunView(Run run) : View
 {
+    private static readonly string[] Shown = ["fid", "is", "alignment"];
+
     private string Title => $"{run.Info.Name}: {Status(run)}, {Started(run)}{(Duration(run) is { Length: > 0 } d ? $", {d}" : "")}";
 
     /// <summary>Runs as a table, with the metrics that their last evaluations logged.</summary>
@@ -12,7 +14,7 @@ internal sealed class RunView(Run run) : View
     {
         var all = runs.ToList();
         var metrics = all.SelectMany(r => r.Metrics.Keys).Distinct().Where(k => k.StartsWith("eval/", StringComparison.Ordinal))
-            .Select(MetricName.Parse).OfType<MetricName>().Where(m => m.Family is "fid" or "is" or "alignment").ToList();
+            .Select(MetricName.Parse).OfType<MetricName>().Where(m => Shown.Contains(m.Family)).OrderBy(m => Array.IndexOf(Shown, m.Family)).ToList();
         return new TableView(
             ["run", "status", "started", "duration", "fusion", .. metrics.Select(m => m.HeadingWithArrow), "loss", "id"],
             [.. all.Select(IReadOnlyList<TableCell> (r) =>

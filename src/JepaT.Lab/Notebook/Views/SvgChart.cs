@@ -114,7 +114,11 @@ internal sealed class SvgChart
             var colour = s.Colours is { } colours ? Colours.Legible(colours[i]) : s.Colour;
             var (from, to) = (Y(Math.Max(y0, Math.Min(0, y1))), Y(s.Y[i]));
             // The first set is full, the next ones lighter: with a colour a category, this is what tells the sets apart.
-            Add($"""<rect x="{middles[i] - step * 0.45:0.#}" y="{Math.Min(from, to):0.#}" width="{step * 0.9:0.#}" height="{Math.Abs(from - to):0.#}" fill="{colour}" fill-opacity="{(at == 0 ? 0.9 : 0.45)}" stroke="{colour}"><title>{s.Name}, {chart.Categories?[(int)s.X[i]]}: {chart.Text(s.Y[i])}</title></rect>""");
+            var title = $"{s.Name}, {chart.Categories?[(int)s.X[i]]}: {chart.Text(s.Y[i])}";
+            Add($"""
+                <rect x="{middles[i] - step * 0.45:0.#}" y="{Math.Min(from, to):0.#}" width="{step * 0.9:0.#}" height="{Math.Abs(from - to):0.#}"
+                fill="{colour}" fill-opacity="{(at == 0 ? 0.9 : 0.45)}" stroke="{colour}"><title>{title}</title></rect>
+                """);
         }
         ErrorBars(s, middles);
     }
@@ -133,13 +137,20 @@ internal sealed class SvgChart
         }
     }
 
-    private Html Legend() => Html.Of($"""<div style="display:flex;flex-wrap:wrap;gap:2px 16px;padding-left:{Left}px">{Html.Join(series.Where(s => s.Name.Length > 0).Select((s, i) => Html.Of(
-        $"""<span><span style="display:inline-block;width:18px;height:{(s.Kind == SeriesKind.Line ? 3 : 10)}px;vertical-align:middle;margin-right:5px;background:{(s.Colours is null ? s.Colour : "#888888")};opacity:{(s.Kind == SeriesKind.Bars && i > 0 ? 0.45 : 1)}"></span>{s.Name}</span>""")))}</div>""");
+    private Html Legend()
+    {
+        var entries = series.Where(s => s.Name.Length > 0).Select((s, i) => Html.Of($"""
+            <span><span style="display:inline-block;width:18px;height:{(s.Kind == SeriesKind.Line ? 3 : 10)}px;vertical-align:middle;margin-right:5px;
+            background:{(s.Colours is null ? s.Colour : "#888888")};opacity:{(s.Kind == SeriesKind.Bars && i > 0 ? 0.45 : 1)}"></span>{s.Name}</span>
+            """));
+        return Html.Of($"""<div style="display:flex;flex-wrap:wrap;gap:2px 16px;padding-left:{Left}px">{Html.Join(entries)}</div>""");
+    }
 
-    // JSON stays JSON, but can neither close the script element nor open a comment in it.
-    private static Html Script(ChartView chart, string id) => chart.Figure is null ? Html.None : new Html(
-        $$"""<script>(function(){var e=document.getElementById('{{id}}');if(!e||!window.Plotly)return;var f={{chart.Figure.Replace("<", "\\u003c", StringComparison.Ordinal).Replace("\u2028", "\\u2028", StringComparison.Ordinal).Replace("\u2029", "\\u2029", StringComparison.Ordinal)}};"""
-        + "e.textContent='';e.style.height='340px';Plotly.newPlot(e,f.data,f.layout,{responsive:true,displaylogo:false});})();</script>");
+    // The figure's JSON is written with < escaped: it can neither close the script element nor open a comment in it.
+    private static Html Script(ChartView chart, string id) => chart.Figure is not { } figure ? Html.None : new Html($$"""
+        <script>(function(){var e=document.getElementById('{{id}}');if(!e||!window.Plotly)return;var f={{figure}};
+        e.textContent='';e.style.height='340px';Plotly.newPlot(e,f.data,f.layout,{responsive:true,displaylogo:false});})();</script>
+        """);
 
     private static IEnumerable<(double X, double Y)> Thin(Series s)
     {

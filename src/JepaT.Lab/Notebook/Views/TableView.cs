@@ -5,6 +5,8 @@ internal sealed class TableView(IReadOnlyList<string> columns, IReadOnlyList<IRe
 {
     private const int MostRows = 200;
 
+    private static readonly string[] Order = ["fid", "is", "alignment", "alignment-part", "kid", "precision", "recall", "parameters", "images_per_second"];
+
     /// <summary>An ablation's table, the best mean of each column in bold.</summary>
     public static TableView Of(ResultTable table) => new(
         [.. table.Columns.Select(c => c.HeadingWithArrow).Prepend("Runs").Prepend("Preset")],
@@ -13,7 +15,8 @@ internal sealed class TableView(IReadOnlyList<string> columns, IReadOnlyList<IRe
         ResultTable.Note);
 
     /// <summary>The last values of a run.</summary>
-    public static TableView Of(RunResult run) => Of(run.Final.Select(f => MetricName.Parse(f.Key) is { } name ? (name.Heading, name.Format(f.Value)) : (f.Key, ChartView.Number(f.Value))));
+    public static TableView Of(RunResult run) => Of(run.Final.Select(f => (Name: MetricName.Parse(f.Key), f.Value))
+        .Where(f => f.Name is not null).OrderBy(f => Array.IndexOf(Order, f.Name!.Family)).Select(f => (f.Name!.HeadingWithArrow, f.Name.Format(f.Value))));
 
     /// <summary>Names and values.</summary>
     public static TableView Of(IEnumerable<(string Name, string Value)> entries, string name = "", string value = "") =>

@@ -52,8 +52,12 @@ internal static class TokenView
 
         public override byte[] Png => png;
 
-        public override string ToHtml() => Html.Of(
-            $"""<figure style="margin:0;{Html.Font}">{new Html(picture.ToHtml())}<div style="display:flex;gap:6px;align-items:center;width:{picture.Width}px">{ChartView.Number(range.Low)}<span style="flex:1;height:8px;background:{Colours.Gradient}"></span>{ChartView.Number(range.High)}</div><figcaption style="max-width:{picture.Width}px">{caption}</figcaption></figure>""").Markup;
+        public override string ToHtml() => Html.Of($"""
+            <figure style="margin:0;{Html.Font}">{new Html(picture.ToHtml())}
+            <div style="display:flex;gap:6px;align-items:center;width:{picture.Width}px">{range.Low:G3}
+            <span style="flex:1;height:8px;background:{Colours.Gradient}"></span>{range.High:G3}</div>
+            <figcaption style="max-width:{picture.Width}px">{caption}</figcaption></figure>
+            """).Markup;
 
         public override string ToString() => text;
     }
