@@ -21,8 +21,7 @@ internal sealed class TrainingRun : ITrainingObserver
     private readonly Progress progress;
     private readonly CancellationToken stop;
     private readonly IRunWatcher? watcher;
-    private double? rate;
-    private string? lastEvaluation;
+    private string? loss, fid;                      // as last known, for the progress line
     private byte[][] pictures = [];
 
     private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, Progress progress, IRunWatcher? watcher, CancellationToken stop) =>
@@ -70,7 +69,6 @@ internal sealed class TrainingRun : ITrainingObserver
 
     public void Log(long step, TrainingValues v)
     {
-        rate = v.ImagesPerSecond;
         log.Metric("train/loss", v.Loss, step);
         log.Metric("train/loss_flow", v.Flow, step);
         log.Metric("train/loss_jepa", v.Jepa, step);
@@ -79,7 +77,8 @@ internal sealed class TrainingRun : ITrainingObserver
         log.Metric("train/weight_decay", v.WeightDecay, step);
         log.Metric("train/ema_rate", v.EmaRate, step);
         log.Metric("train/images_per_second", v.ImagesPerSecond, step);
-        progress.Report(step, string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s{lastEvaluation}"));
+        loss = string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s");
+        Report(step);
         watcher?.Logged(step, v);
     }
 
@@ -98,11 +97,13 @@ internal sealed class TrainingRun : ITrainingObserver
         using var measuring = new Progress($"measuring after step {step}", bench.Evaluation.PictureCount, "pictures");
         var values = bench.Evaluation.Measure(ema, stop, done => measuring.Report(done));
         foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
-        var fid = string.Create(CultureInfo.InvariantCulture, $"{values[0].Name} {values[0].Value:0.00}");
+        fid = string.Create(CultureInfo.InvariantCulture, $"{values[0].Name} {values[0].Value:0.00}");
         measuring.Report(bench.Evaluation.PictureCount, fid);
-        lastEvaluation = ", " + fid;
+        Report(step);
         return values;
     }
+
+    private void Report(long step) => progress.Report(step, string.Join(", ", new[] { loss, fid }.Where(s => s is not null)));
 
     public void Saved(long step, string path) => log.Flush();
 
