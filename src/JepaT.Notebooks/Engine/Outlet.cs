@@ -6,7 +6,7 @@ namespace JepaT.Notebooks;
 /// <summary>
 /// Takes the outputs of cells from whichever thread they come and hands them on from one of its own, in order. Text is gathered for a
 /// moment, so that a loop that prints is not slowed down by its front end, and an output is changed at most ten times a second; its last
-/// state always arrives. An aborted cell cannot damage what it was just writing to: it only ever adds to a list.
+/// state always arrives. A cell that is interrupted while it writes cannot damage what it writes to: it only ever adds to a list.
 /// </summary>
 internal sealed class Outlet : IDisposable
 {
@@ -41,7 +41,7 @@ internal sealed class Outlet : IDisposable
 
     public void Clear(bool wait) => Add(new Entry(wait ? "wait" : "", null, null, Kind.Clear));
 
-    /// <summary>A line from the user. The wait can be aborted, the front end's part of it goes on.</summary>
+    /// <summary>A line from the user. The wait can be interrupted, the front end's part of it goes on.</summary>
     public string? ReadLine(string prompt, bool password)
     {
         Flush();
@@ -78,13 +78,9 @@ internal sealed class Outlet : IDisposable
         {
             while (waitingText > Full && !ended) Monitor.Wait(gate);
             if (target is null || ended) return;
-            try { }
-            finally                             // never left half done: no abort comes in here
-            {
-                waiting.Add(entry with { Target = target });
-                waitingText += entry.Text?.Length ?? 0;
-                if (waiting.Count == 1) Monitor.PulseAll(gate);
-            }
+            waiting.Add(entry with { Target = target });
+            waitingText += entry.Text?.Length ?? 0;
+            if (waiting.Count == 1) Monitor.PulseAll(gate);
         }
     }
 
