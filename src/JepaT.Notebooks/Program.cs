@@ -7,6 +7,7 @@ app.Configure(config =>
 {
     config.SetApplicationName("./lab");
     config.PropagateExceptions();
+    config.UseStrictParsing();
     config.AddBranch("notebook", notebook =>
     {
         notebook.SetDescription("Run C# notebooks without a front end, or in Jupyter");
@@ -19,10 +20,13 @@ app.Configure(config =>
 });
 try
 {
+    if (args is ["notebook", "run", ..]) Cli.RequireValues(args, typeof(RunCommand.Settings));
+    if (args is ["notebook", "install-kernel", ..]) Cli.RequireValues(args, typeof(InstallKernelCommand.Settings));
+    if (args is ["notebook", "bench", ..]) Cli.RequireValues(args, typeof(NotebookBenchCommand.Settings));
     return app.Run(args);
 }
-catch (Exception e) when (e is UserException or CommandAppException)
+catch (Exception e) when (Cli.Explain(e, args) is { } line)
 {
-    Console.Error.WriteLine($"error: {e.Message.ReplaceLineEndings(" ")}");
+    Console.Error.WriteLine($"error: {line.ReplaceLineEndings(" ")}");
     return 1;
 }

@@ -27,7 +27,7 @@ internal static partial class Cli
         try
         {
             var app = App();
-            RequireValues(args);
+            if (args.Length > 0 && Settings.TryGetValue(args[0], out var settings)) RequireValues(args, settings);
             return app.Run(args);
         }
         catch (OperationCanceledException)
@@ -98,7 +98,7 @@ internal static partial class Cli
                 ? $"the nearest known one is --{Nearest.To(name, OptionsOf(settings).SelectMany(o => o.LongNames).Append("help"))}" : $"{What(args)} --help lists them");
         }
         if (UnknownCommand().Match(message) is { Success: true } command)
-            return $"unknown command '{command.Groups[1].Value}'; known are {string.Join(", ", Settings.Keys)}, test";
+            return $"unknown command '{command.Groups[1].Value}'; known are {string.Join(", ", Settings.Keys)}, notebook, pack, test";
         if (TooMany().Match(message) is { Success: true } many) return $"{What(args)}: '{many.Groups[1].Value}' is one argument too many";
         if (NotConverted().Match(message) is { Success: true } value)
         {
@@ -110,10 +110,10 @@ internal static partial class Cli
         return message;
     }
 
-    // The parser takes a word of its own, "__default_command", for the value of a last option that has none.
-    private static void RequireValues(string[] args)
+    /// <summary>Refuses an option without its value: for the last one the parser takes a word of its own, "__default_command".</summary>
+    internal static void RequireValues(string[] args, Type settings)
     {
-        if (args is not [var command, .., var last] || !Settings.TryGetValue(command, out var settings)) return;
+        var last = args[^1];
         var bare = OptionsOf(settings).Where(o => o.ValueName is not null).SelectMany(o => o.LongNames.Select(n => "--" + n).Concat(o.ShortNames.Select(n => "-" + n)));
         foreach (var name in bare)
             if (last == name || args.Contains(name + "=")) throw new UserException($"{What(args)}: {name} has no value");
@@ -122,7 +122,7 @@ internal static partial class Cli
     private static IEnumerable<CommandOptionAttribute> OptionsOf(Type settings) =>
         settings.GetProperties().Select(p => p.GetCustomAttribute<CommandOptionAttribute>()).OfType<CommandOptionAttribute>().Where(o => !o.IsHidden);
 
-    private static string What(string[] args) => args is [var command, ..] && Settings.ContainsKey(command) ? $"./lab {command}" : "./lab";
+    private static string What(string[] args) => args is [var command, ..] && (command == "notebook" || Settings.ContainsKey(command)) ? $"./lab {command}" : "./lab";
 
     // libtorch appends its own stack trace.
     private static string FirstLine(Exception e) => e.Message.Split('\n')[0].Trim();

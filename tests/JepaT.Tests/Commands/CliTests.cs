@@ -82,6 +82,17 @@ public sealed class CliTests : IDisposable
     }
 
     [Fact]
+    public void An_ablation_is_no_run_to_resume_and_its_presets_set_the_fusion()
+    {
+        Assert.Equal(0, Run("ablate", Experiment(), "--only", "none", "--tracking", Uri, "-o", Output).Code);
+        var before = Directory.GetFiles(Output);
+
+        Assert.Contains("is an ablation's folder", Fails("train", "--resume", Output, "--tracking", Uri), StringComparison.Ordinal);
+        Assert.Contains("the presets of an ablation set the fusion", Fails("ablate", Experiment(), "--set", "fusion.raw_text=false"), StringComparison.Ordinal);
+        Assert.Equal(before, Directory.GetFiles(Output));
+    }
+
+    [Fact]
     public void What_the_system_refuses_is_one_line_and_a_bug_is_not()
     {
         string[] args = ["train"];
