@@ -127,22 +127,8 @@ public sealed class JepaModel : Module
 
     /// <summary>Copies weights given under the published names; compares names, shapes and types before anything is copied.</summary>
     /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
-    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> weights, string source)
-    {
-        var own = NamedWeights().ToList();
-        var wrong = own.Where(p => !weights.ContainsKey(p.Name)).Select(p => $"{p.Name} is missing")
-            .Concat(weights.Keys.Except(own.Select(p => p.Name)).Select(name => $"{name} is unknown here"))
-            .Concat(own.Where(p => weights.TryGetValue(p.Name, out var w) && !w.shape.SequenceEqual(p.Value.shape))
-                .Select(p => $"{p.Name} is ({string.Join(", ", weights[p.Name].shape)}), wanted ({string.Join(", ", p.Value.shape)})"))
-            .Concat(own.Where(p => weights.TryGetValue(p.Name, out var w) && w.dtype != p.Value.dtype)
-                .Select(p => $"{p.Name} is {weights[p.Name].dtype}, wanted {p.Value.dtype}"))
-            .ToList();
-        if (wrong.Count > 0)
-            throw new UserException($"{source}: does not fit this model, {string.Join("; ", wrong.Take(3))}"
-                + (wrong.Count > 3 ? $" and {wrong.Count - 3} more" : "") + " (was it trained with another architecture?)");
-        using var noGrad = no_grad();
-        foreach (var (name, value) in own) value.copy_(weights[name]);
-    }
+    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> weights, string source) =>
+        WeightMatch.Copy([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], weights, source);
 
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
