@@ -20,7 +20,7 @@ public sealed class JepaModel : Module
 
     /// <param name="config">Sizes and switches; validated.</param>
     /// <param name="seed">Seed of the initial weights.</param>
-    public JepaModel(ModelConfig config, long seed = 0) : this(config, new Init(seed)) { }
+    public JepaModel(ModelConfig config, long seed = 0) : this(config, new Init(seed, config.Precision)) { }
 
     private JepaModel(ModelConfig config, Init init) : base(nameof(JepaModel))
     {

@@ -25,6 +25,12 @@ public sealed record ModelConfig
     /// <summary>Which oddities of the published code are kept; the experiment's <c>errata</c>.</summary>
     [Derived] public Errata Errata { get; init; } = Errata.Corrected;
 
+    /// <summary>Type of matrix products and attention, float32 or bfloat16; the experiment's <c>training.precision</c>. Weights are float32.</summary>
+    [Derived] public ScalarType Precision { get; init; } = ScalarType.Float32;
+
+    /// <summary>Whether transformer blocks run again in the backward pass instead of keeping their activations; the experiment's <c>training.recompute</c>.</summary>
+    [Derived] public bool Recompute { get; init; }
+
     /// <summary>Side of a token in pixels; tokens are patches of this size.</summary>
     public int PatchSize { get; init; } = 4;
 

@@ -8,10 +8,11 @@ internal sealed class Init
 {
     private readonly Generator? generator;
     private readonly Device device;
+    private readonly ScalarType precision;
 
-    public Init(long seed) => (generator, device) = (new Generator((ulong)seed), CPU);
+    public Init(long seed, ScalarType precision = ScalarType.Float32) => (generator, device, this.precision) = (new Generator((ulong)seed), CPU, precision);
 
-    private Init() => device = new Device(TorchSharp.DeviceType.META);
+    private Init() => (device, precision) = (new Device(TorchSharp.DeviceType.META), float32);
 
     public static Init Outline { get; } = new();
 
@@ -39,7 +40,7 @@ internal sealed class Init
     public Linear NormalLinear(long inputs, long outputs, double std) =>
         Linear(std > 0 ? Draw([outputs, inputs], std) : zeros(outputs, inputs, device: device), zeros(outputs, device: device));
 
-    private static Linear Linear(Tensor weight, Tensor bias) => nn.Linear(Parameter(weight), Parameter(bias));
+    private Linear Linear(Tensor weight, Tensor bias) => new(Parameter(weight), Parameter(bias), precision);
 
     private static Parameter Parameter(Tensor value)
     {

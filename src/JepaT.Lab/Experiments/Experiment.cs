@@ -52,6 +52,8 @@ public sealed record Experiment
         TextDim = new HashedText().Dim,
         Fusion = Fusion,
         Errata = Errata,
+        Precision = Training.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32,
+        Recompute = Training.Recompute,
     };
 
     /// <summary>HTML for a notebook.</summary>
@@ -103,11 +105,17 @@ public sealed record TrainingConfig
     /// <summary>Optimizer steps.</summary>
     public int Steps { get; init; } = 1000;
 
-    /// <summary>Pictures a step.</summary>
+    /// <summary>Pictures at a time; a step takes <see cref="Accumulate"/> times as many.</summary>
     public int BatchSize { get; init; } = 128;
+
+    /// <summary>Batches whose gradients add up to one step, where memory does not take the whole.</summary>
+    public int Accumulate { get; init; } = 1;
 
     /// <summary>Learning rate after warm-up.</summary>
     public double LearningRate { get; init; } = 2e-3;
+
+    /// <summary>In place of the learning rate: that of 256 pictures a step, for as many as there are in proportion (published: 1e-4).</summary>
+    public double? BaseLearningRate { get; init; }
 
     /// <summary>Steps over which the learning rate rises from 0.</summary>
     public int WarmupSteps { get; init; } = 30;
@@ -127,11 +135,23 @@ public sealed record TrainingConfig
     /// <summary>AdamW's β2 (published: 0.95).</summary>
     public double Beta2 { get; init; } = 0.95;
 
+    /// <summary>AdamW's ε (published scripts: 1e-6).</summary>
+    public double AdamEps { get; init; } = 1e-8;
+
     /// <summary>Gradients are scaled to at most this norm (published: 3).</summary>
     public double ClipNorm { get; init; } = 3;
 
-    /// <summary>EMA rate; in early steps s at most (1 + s) / (10 + s), so that short runs forget their first weights.</summary>
+    /// <summary>EMA rate.</summary>
     public double EmaRate { get; init; } = 0.999;
+
+    /// <summary>warmup: lower in early steps, for short runs; linear: rises from the rate to 1 over the run, as the published code intends.</summary>
+    public EmaSchedule EmaSchedule { get; init; } = EmaSchedule.Warmup;
+
+    /// <summary>fp32, or bf16 for matrix products and attention; weights, norms, losses and the optimizer stay float32.</summary>
+    public Precision Precision { get; init; } = Precision.Fp32;
+
+    /// <summary>Transformer blocks run again in the backward pass instead of keeping their activations: far less memory, a third more time.</summary>
+    public bool Recompute { get; init; }
 
     /// <summary>Share of pictures that train without text, for guidance (published: 0.1).</summary>
     public double LabelDrop { get; init; } = 0.1;
@@ -151,20 +171,28 @@ public sealed record TrainingConfig
     /// <summary>Steps between checkpoints.</summary>
     public int CheckpointEvery { get; init; } = 250;
 
+    /// <summary>Pictures a step.</summary>
+    [Derived] public int EffectiveBatch => BatchSize * Accumulate;
+
+    /// <summary>The learning rate after warm-up, given or in proportion to the pictures a step.</summary>
+    [Derived] public double PeakLearningRate => BaseLearningRate * EffectiveBatch / 256 ?? LearningRate;
+
     internal void Validate()
     {
         Check.Whole(1, 100_000_000, ("training.steps", Steps), ("training.log_every", LogEvery), ("training.checkpoint_every", CheckpointEvery));
         Check.Whole(1, 1_000_000, ("training.batch_size", BatchSize));
+        Check.Whole(1, 2_000, ("training.accumulate", Accumulate));
         Check.Whole(0, 100_000_000, ("training.warmup_steps", WarmupSteps));
-        Check.Real(0, 10, ("training.learning_rate", LearningRate), ("training.minimum_learning_rate", MinimumLearningRate),
+        Check.Real(0, 10, ("training.learning_rate", LearningRate), ("training.base_learning_rate", BaseLearningRate ?? 0), ("training.minimum_learning_rate", MinimumLearningRate),
             ("training.weight_decay", WeightDecay));
+        Check.Real(1e-12, 1, ("training.adam_eps", AdamEps));
         Check.Real(0, 1e6, ("training.flow_weight", FlowWeight), ("training.jepa_weight", JepaWeight));
         Check.Share(("training.beta1", Beta1), ("training.beta2", Beta2), ("training.ema_rate", EmaRate), ("training.label_drop", LabelDrop),
             ("training.minimum_mask_ratio", MinimumMaskRatio));
         if (ClipNorm is not (> 0 and <= 1e9)) throw new UserException($"training.clip_norm is {ClipNorm}; it must be above 0, and at most 1e9 (as good as no clipping)");
         if (FlowWeight + JepaWeight == 0) throw new UserException("training.flow_weight and training.jepa_weight are both 0: nothing would be learned");
-        if (Schedule == LearningRateSchedule.Cosine && MinimumLearningRate > LearningRate)
-            throw new UserException($"training.minimum_learning_rate {MinimumLearningRate} must not be above training.learning_rate {LearningRate}");
+        if (Schedule == LearningRateSchedule.Cosine && MinimumLearningRate > PeakLearningRate)
+            throw new UserException($"training.minimum_learning_rate {MinimumLearningRate} must not be above {(BaseLearningRate is null ? "training.learning_rate" : "what follows from training.base_learning_rate,")} {PeakLearningRate}");
         if (WarmupSteps >= Steps) throw new UserException($"training.warmup_steps {WarmupSteps} must be below training.steps {Steps}");
     }
 }

@@ -54,7 +54,11 @@ internal static class MachineLimits
             + 6.0 * model.HeadDepth * model.HeadWidth * model.NoiseCopies * masked * model.Tokens);
 
         // In C for each token: normed twice, q, k, v, attended, two sums, and the MLP's hidden layer before and after GELU.
-        double Blocks(int depth, double tokens) => depth * tokens * model.Dim * (8.0 + 2 * model.MlpRatio)
-            + (model.AttentionDropout > 0 ? (double)depth * model.Heads * tokens * tokens : 0);
+        // Recomputed, a block keeps its input, and one block at a time all of it.
+        double Blocks(int depth, double tokens)
+        {
+            var block = tokens * model.Dim * (8.0 + 2 * model.MlpRatio) + (model.AttentionDropout > 0 ? model.Heads * tokens * tokens : 0);
+            return model.Recompute ? depth * tokens * model.Dim + block : depth * block;
+        }
     }
 }

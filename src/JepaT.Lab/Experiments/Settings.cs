@@ -110,6 +110,7 @@ internal static class Records
         }
         if (node is not YamlScalarNode { Value: { } text }) throw Wrong("a single value");
         if (type == typeof(string)) return text.Length == 0 ? null : text;
+        if (Nullable.GetUnderlyingType(type) is { } value) return text.Length == 0 ? null : Value(value, key, node, where);
         if (type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => throw Wrong("true or false") };
         if (type == typeof(int)) return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var i32) ? i32 : throw Wrong("a whole number");
         if (type == typeof(ulong)) return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var u64) ? u64 : throw Wrong("a whole number from 0 on");

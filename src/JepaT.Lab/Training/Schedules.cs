@@ -10,6 +10,26 @@ public enum LearningRateSchedule
     Cosine,
 }
 
+/// <summary>How the EMA rate moves over a run.</summary>
+public enum EmaSchedule
+{
+    /// <summary>At step s at most (1 + s) / (10 + s), so that short runs forget their first weights.</summary>
+    Warmup,
+
+    /// <summary>From the rate to 1, linearly.</summary>
+    Linear,
+}
+
+/// <summary>Type of matrix products and attention.</summary>
+public enum Precision
+{
+    /// <summary>All in float32.</summary>
+    Fp32,
+
+    /// <summary>Products in bfloat16; weights and sums in float32.</summary>
+    Bf16,
+}
+
 /// <summary>Laws over a run, in any unit of time (epochs or steps) as long as it is the same everywhere (reference: lr_at, ema_rate_at).</summary>
 public static class Schedules
 {
@@ -19,8 +39,11 @@ public static class Schedules
         : schedule == LearningRateSchedule.Constant ? peak
         : minimum + (peak - minimum) * 0.5 * (1 + Math.Cos(Math.PI * (now - warmup) / (end - warmup)));
 
-    /// <summary>Published EMA rate: rises linearly from <paramref name="rate"/> to 1 over the run, capped at 0.9999 (constant with the default 0.9999).</summary>
-    public static double EmaRate(double now, double end, double rate = 0.9999) => Math.Min(now / end * (1 - rate) + rate, 0.9999);
+    /// <summary>EMA rate as intended: rises linearly from <paramref name="rate"/> to 1 over the run.</summary>
+    public static double LinearEmaRate(double now, double end, double rate) => now / end * (1 - rate) + rate;
+
+    /// <summary>Published EMA rate: as intended, but capped at 0.9999, and so constant with the default 0.9999 (oddity 21).</summary>
+    public static double EmaRate(double now, double end, double rate = 0.9999) => Math.Min(LinearEmaRate(now, end, rate), 0.9999);
 
     /// <summary>EMA rate of short runs: forgets the first weights quickly, min(rate, (1 + s) / (10 + s)) at step s.</summary>
     public static double EmaRateWithWarmup(long step, double rate) => Math.Min(rate, (1.0 + step) / (10.0 + step));

@@ -41,7 +41,7 @@ internal sealed class Trainer : IDisposable
         Model = new JepaModel(experiment.ResolvedModel, Seeds.Of(experiment.Seed, SeedUse.Weights));
         Model.to(data.CaptionIds.device);               // before the optimizer: moving replaces parameters
         Ema = JepaT.Lab.Ema.Create(Model);
-        optimizer = new AdamW(Model.UsedWeights(), experiment.Training.Beta1, experiment.Training.Beta2);
+        optimizer = new AdamW(Model.UsedWeights(), experiment.Training.Beta1, experiment.Training.Beta2, experiment.Training.AdamEps);
     }
 
     public JepaModel Model { get; }
@@ -60,7 +60,7 @@ internal sealed class Trainer : IDisposable
     public void Run(ITrainingObserver observer, CancellationToken stop)
     {
         var config = experiment.Training;
-        var clock = new StepClock(config.BatchSize);
+        var clock = new StepClock(config.EffectiveBatch);
         Model.train();
         try
         {
@@ -97,29 +97,44 @@ internal sealed class Trainer : IDisposable
 
     private TrainingValues TrainStep(TrainingConfig config)
     {
-        using var scope = NewDisposeScope();
-        manual_seed(Seeds.Of(experiment.Seed, SeedUse.Dropout, Step));                  // dropout has no generator of its own
-        var batch = batches.Next(Step);
-        var draws = batches.Draws(Step, Model.Config);
-        var masked = Masking.First(draws.Orders, draws.MaskedCount);
-
-        var targets = Ema.TargetFeatures(batch.Images, batch.Text, masked);
-        var losses = Model.Loss(batch.Images, batch.Text, draws, targets);
-        var loss = losses.Flow * config.FlowWeight + losses.Jepa * config.JepaWeight;
-        var (total, flow, jepa) = (loss.ToDouble(), losses.Flow.ToDouble(), losses.Jepa.ToDouble());
+        double flow = 0, jepa = 0;
+        for (var i = 0; i < config.Accumulate; i++)
+        {
+            var (batchFlow, batchJepa) = Backward(Step * config.Accumulate + i, config);
+            flow += batchFlow / config.Accumulate;
+            jepa += batchJepa / config.Accumulate;
+        }
         if (!double.IsFinite(flow)) throw Diverged("flow loss", flow);
         if (!double.IsFinite(jepa)) throw Diverged("JEPA loss", jepa);
-        loss.backward();
 
-        var rate = Schedules.LearningRate(Step, config.LearningRate, config.WarmupSteps, config.Steps, config.Schedule, config.MinimumLearningRate);
-        var decay = experiment.Errata.WeightDecayVanishes
+        var errata = experiment.Errata;
+        var rate = Schedules.LearningRate(Step, config.PeakLearningRate, config.WarmupSteps, config.Steps, config.Schedule, config.MinimumLearningRate);
+        var decay = errata.WeightDecayVanishes
             ? Schedules.PublishedWeightDecay(Step, config.Steps, config.WeightDecay)
             : Schedules.WeightDecay(Step, config.Steps, config.WeightDecay);
         var norm = optimizer.Step(rate, decay, config.ClipNorm);
         if (!double.IsFinite(norm)) throw Diverged("gradient norm", norm);
-        var emaRate = Schedules.EmaRateWithWarmup(Step, config.EmaRate);
+        var emaRate = config.EmaSchedule == EmaSchedule.Warmup ? Schedules.EmaRateWithWarmup(Step, config.EmaRate)
+            : errata.ConstantEmaRate ? Schedules.EmaRate(Step, config.Steps, config.EmaRate)
+            : Schedules.LinearEmaRate(Step, config.Steps, config.EmaRate);
         JepaT.Lab.Ema.Update(Ema, Model, emaRate);
-        return new(total, flow, jepa, norm, rate, decay, emaRate, 0);
+        return new(flow * config.FlowWeight + jepa * config.JepaWeight, flow, jepa, norm, rate, decay, emaRate, 0);
+    }
+
+    /// <summary>Losses of one batch, whose gradients are added to what is there.</summary>
+    private (double Flow, double Jepa) Backward(long index, TrainingConfig config)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(Seeds.Of(experiment.Seed, SeedUse.Dropout, index));                 // dropout has no generator of its own
+        var batch = batches.Next(index);
+        var draws = batches.Draws(index, Model.Config);
+        var masked = Masking.First(draws.Orders, draws.MaskedCount);
+
+        var targets = Ema.TargetFeatures(batch.Images, batch.Text, masked);
+        var losses = Model.Loss(batch.Images, batch.Text, draws, targets);
+        var values = (losses.Flow.ToDouble(), losses.Jepa.ToDouble());
+        ((losses.Flow * config.FlowWeight + losses.Jepa * config.JepaWeight) / config.Accumulate).backward();
+        return values;
     }
 
     private void Save(ITrainingObserver observer)

@@ -11,10 +11,12 @@ internal sealed class Encoder : Module
     [ComponentName(Name = "z_proj_ln")] private readonly LayerNorm inputNorm;
     [ComponentName(Name = "encoder_blocks")] private readonly ModuleList<Block> blocks;
     [ComponentName(Name = "encoder_norm")] private readonly LayerNorm norm;
+    private readonly bool recompute;
 
     public Encoder(ModelConfig config, Init init) : base(nameof(Encoder))
     {
         long c = config.Dim, k = config.BufferTokens;
+        recompute = config.Recompute;
         // Started at zero, the buffer tokens would stay equal for ever: nothing tells them apart (reference, oddity 10).
         buffer = config.Errata.IdenticalBufferTokens ? init.Zeros(1, k, c) : init.Normal(0.02, 1, k, c);
         position = init.Normal(0.02, 1, config.Tokens, c);
@@ -37,7 +39,7 @@ internal sealed class Encoder : Module
         if (visible is not null) (tokens, places) = (ImageTokens.Take(tokens, visible), ImageTokens.Take(places, visible));
         var x = tokenProjection.call(tokens) + places;              // (B, n, C)
         x = cat([buffer + text.unsqueeze(1), x], 1);                // (B, K + n, C)
-        x = Block.Run(blocks, inputNorm.call(x), wanted is null ? null : wanted + k);
+        x = Block.Run(blocks, inputNorm.call(x), wanted is null ? null : wanted + k, recompute);
         return norm.call(x).MoveToOuterDisposeScope();
     }
 }

@@ -11,10 +11,12 @@ internal sealed class Predictor : Module
     [ComponentName(Name = "decoder_blocks")] private readonly ModuleList<Block> blocks;
     [ComponentName(Name = "decoder_norm")] private readonly LayerNorm norm;
     private readonly int bufferTokens;
+    private readonly bool recompute;
 
     public Predictor(ModelConfig config, Init init) : base(nameof(Predictor))
     {
         long c = config.Dim;
+        recompute = config.Recompute;
         bufferTokens = config.BufferTokens;
         maskToken = init.Normal(0.02, 1, 1, c);
         position = init.Normal(0.02, 1, config.Tokens, c);
@@ -34,7 +36,7 @@ internal sealed class Predictor : Module
         var image = maskToken.expand(b, l, c)
             .scatter(1, visible.unsqueeze(-1).expand(-1, -1, c), x.narrow(1, k, n)) + position;
         x = cat([x.narrow(1, 0, k), image], 1);                     // (B, K + L, C); the buffer has no position
-        x = Block.Run(blocks, x, wanted + k);
+        x = Block.Run(blocks, x, wanted + k, recompute);
         return norm.call(x).MoveToOuterDisposeScope();
     }
 }

@@ -19,8 +19,9 @@ internal sealed class RmsNorm : Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        var scale = x.square().mean([-1], keepdim: true).add_(Eps).rsqrt_();
-        return (x * scale * weight).MoveToOuterDisposeScope();
+        var y = x.to(float32);
+        var scale = y.square().mean([-1], keepdim: true).add_(Eps).rsqrt_();
+        return (y * scale * weight).to(x.dtype).MoveToOuterDisposeScope();
     }
 }
 
@@ -79,9 +80,8 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
         }
         else
         {
-            var (w, bias) = (qkv.weight, qkv.bias!);
-            q = functional.linear(ImageTokens.Take(x, wanted), w.narrow(0, 0, c), bias.narrow(0, 0, c));
-            var parts = functional.linear(x, w.narrow(0, c, 2 * c), bias.narrow(0, c, 2 * c)).chunk(2, -1);
+            q = qkv.Rows(ImageTokens.Take(x, wanted), 0, c);
+            var parts = qkv.Rows(x, c, 2 * c).chunk(2, -1);
             (k, v) = (parts[0], parts[1]);
         }
         (q, k, v) = (Split(q), Split(k), Split(v));
@@ -140,11 +140,15 @@ internal sealed class Block : Module<Tensor, Tensor?, Tensor>
         return (x + mlp.call(norm2.call(x))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>All blocks in turn; the last one computes only the wanted places.</summary>
-    public static Tensor Run(ModuleList<Block> blocks, Tensor x, Tensor? wanted)
+    /// <summary>All blocks in turn; the last one computes only the wanted places. With <paramref name="recompute"/> each runs again in the backward pass.</summary>
+    public static Tensor Run(ModuleList<Block> blocks, Tensor x, Tensor? wanted, bool recompute)
     {
         using var scope = NewDisposeScope();
-        for (var i = 0; i < blocks.Count; i++) x = blocks[i].call(x, i == blocks.Count - 1 ? wanted : null);
+        for (var i = 0; i < blocks.Count; i++)
+        {
+            var places = i == blocks.Count - 1 ? wanted : null;
+            x = recompute && x.requires_grad ? JepaT.Model.Recompute.Run(blocks[i], x, places) : blocks[i].call(x, places);
+        }
         return x.MoveToOuterDisposeScope();
     }
 }

@@ -50,17 +50,51 @@ public sealed record Fusion(bool TextInEncoder, bool TextInPredictor, bool PostC
 /// Oddities of the published code that can be kept, so that their effect can be measured. The numbers are those of the
 /// reference's list; all off is our default, all on (<c>errata: published</c>) is what the golden tensors use.
 /// </summary>
-/// <param name="FusionSkippedInSampling">1: cross-attention and raw text run in training only.</param>
-/// <param name="IdenticalBufferTokens">10: the buffer starts at zero, so that all its tokens stay the same.</param>
-/// <param name="UnscaledTime">15: t in [0, 1) enters the sinusoidal embedding unscaled; corrected: times 1,000.</param>
-/// <param name="WeightDecayVanishes">20: weight decay is 0 after the first step; corrected: it rises linearly to its value.</param>
-public sealed record Errata(bool FusionSkippedInSampling, bool IdenticalBufferTokens, bool UnscaledTime, bool WeightDecayVanishes)
+public sealed record Errata
 {
+    /// <summary>1: cross-attention and raw text run in training only.</summary>
+    public bool FusionSkippedInSampling { get; init; }
+
+    /// <summary>3: CLIP's linear layers and norms are initialised anew after its weights are loaded; its embeddings, attention inputs and projection survive.</summary>
+    public bool ReinitialisedClip { get; init; }
+
+    /// <summary>4: prompts made of classes say the number ("a photo of class 17") instead of the name.</summary>
+    public bool NumberedPrompts { get; init; }
+
+    /// <summary>5: texts are encoded anew in each training step; corrected: once. The same features, at a price.</summary>
+    public bool TextEncodedEachStep { get; init; }
+
+    /// <summary>6: a prompt of more tokens than CLIP takes is an error; corrected: it is cut and keeps its end.</summary>
+    public bool LongPromptsFail { get; init; }
+
+    /// <summary>10: the buffer starts at zero, so that all its tokens stay the same.</summary>
+    public bool IdenticalBufferTokens { get; init; }
+
+    /// <summary>15: t in [0, 1) enters the sinusoidal embedding unscaled; corrected: times 1,000.</summary>
+    public bool UnscaledTime { get; init; }
+
+    /// <summary>20: weight decay is 0 after the first step; corrected: it rises linearly to its value.</summary>
+    public bool WeightDecayVanishes { get; init; }
+
+    /// <summary>21: a linear EMA schedule is capped at 0.9999, where it starts.</summary>
+    public bool ConstantEmaRate { get; init; }
+
     /// <summary>No oddity kept: the default.</summary>
-    public static Errata Corrected { get; } = new(false, false, false, false);
+    public static Errata Corrected { get; } = new();
 
     /// <summary>The published behaviour.</summary>
-    public static Errata Published { get; } = new(true, true, true, true);
+    public static Errata Published { get; } = new()
+    {
+        FusionSkippedInSampling = true,
+        ReinitialisedClip = true,
+        NumberedPrompts = true,
+        TextEncodedEachStep = true,
+        LongPromptsFail = true,
+        IdenticalBufferTokens = true,
+        UnscaledTime = true,
+        WeightDecayVanishes = true,
+        ConstantEmaRate = true,
+    };
 
     /// <summary><c>corrected</c> or <c>published</c>.</summary>
     /// <exception cref="UserException">Another word.</exception>
@@ -73,6 +107,9 @@ public sealed record Errata(bool FusionSkippedInSampling, bool IdenticalBufferTo
 
     /// <summary><c>corrected</c>, <c>published</c> or the oddities kept.</summary>
     public override string ToString() => this == Corrected ? "corrected" : this == Published ? "published"
-        : string.Join('+', new[] { (1, FusionSkippedInSampling), (10, IdenticalBufferTokens), (15, UnscaledTime), (20, WeightDecayVanishes) }
-            .Where(e => e.Item2).Select(e => $"erratum-{e.Item1}"));
+        : string.Join('+', new[]
+        {
+            (1, FusionSkippedInSampling), (3, ReinitialisedClip), (4, NumberedPrompts), (5, TextEncodedEachStep), (6, LongPromptsFail),
+            (10, IdenticalBufferTokens), (15, UnscaledTime), (20, WeightDecayVanishes), (21, ConstantEmaRate),
+        }.Where(e => e.Item2).Select(e => $"erratum-{e.Item1}"));
 }

@@ -25,7 +25,7 @@ public sealed class ExperimentFileTests : IDisposable
     [Fact]
     public void What_is_written_reads_back_equal()
     {
-        var experiment = ExperimentFile.Load(Write("a.yaml", "name: a\nfusion: {text_in_encoder: false, text_in_predictor: true}\nerrata: published\nablation:\n  presets: [none, full]\n  seeds: 3\ntraining:\n  learning_rate: 1e-5\n"));
+        var experiment = ExperimentFile.Load(Write("a.yaml", "name: a\nfusion: {text_in_encoder: false, text_in_predictor: true}\nerrata: published\nablation:\n  presets: [none, full]\n  seeds: 3\ntraining:\n  learning_rate: 1e-5\n  base_learning_rate: 1e-4\n  precision: bf16\n"));
 
         var again = ExperimentFile.Parse(ExperimentFile.ToYaml(experiment), "text");
 
