@@ -34,6 +34,9 @@ SIZES = {
     "base-64": dict(batch=4, sample_batch=2, config=R.base_config(
         img_size=128, vae_stride=16, patch_size=1, vae_embed_dim=16, qk_norm=True, buffer_size=64, head="flow",
         diffusion_batch_mul=4)),
+    "base": dict(batch=2, sample_batch=1, num_iter=4, config=R.base_config(
+        img_size=256, vae_stride=16, patch_size=1, vae_embed_dim=16, qk_norm=True, buffer_size=64, head="flow",
+        diffusion_batch_mul=4)),
 }
 CLIP_OTHER_PARAMETERS = 151_277_313 - 63_428_096        # image tower of ViT-B/32 and the logit scale: only the EMA touches them
 
@@ -82,13 +85,14 @@ def main():
     ap.add_argument("--sample-batch", type=int, default=None)
     ap.add_argument("--repeats", type=int, default=5)
     ap.add_argument("--dropout", type=float, default=0.1)
-    ap.add_argument("--num-iter", type=int, default=16)
+    ap.add_argument("--num-iter", type=int, default=None, help="16, for base 4")
     ap.add_argument("--ode-steps", default="25", help="num_sampling_steps (knots)")
     ap.add_argument("--cfg", type=float, default=3.0)
     a = ap.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     spec = SIZES[a.size]
+    iterations = a.num_iter or spec.get("num_iter", 16)
     for flavour in a.flavours.split(","):
         cfg = R.Config(**{**spec["config"].__dict__, "attn_dropout": a.dropout, "proj_dropout": a.dropout,
                           "num_sampling_steps": a.ode_steps, "efficient": flavour == "reference"})
@@ -148,8 +152,8 @@ def main():
 
             def sample():
                 orders = torch.stack([torch.randperm(L) for _ in range(B)])
-                model.sample(orders, feats, torch.randn(B, L, cfg.token_dim), num_iter=a.num_iter, cfg_scale=a.cfg)
-            report("sample", B, timed(sample, max(1, a.repeats // 2 + 1)), num_iter=a.num_iter, ode_steps=a.ode_steps, cfg=a.cfg)
+                model.sample(orders, feats, torch.randn(B, L, cfg.token_dim), num_iter=iterations, cfg_scale=a.cfg)
+            report("sample", B, timed(sample, max(1, a.repeats // 2 + 1)), num_iter=iterations, ode_steps=a.ode_steps, cfg=a.cfg)
             if clip:
                 hook.remove()
 

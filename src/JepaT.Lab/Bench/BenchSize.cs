@@ -5,15 +5,17 @@ namespace JepaT.Lab;
 /// <param name="Model">The network; with the published errata, as the peer.</param>
 /// <param name="Batch">Images in a training step.</param>
 /// <param name="SampleBatch">Images made at once.</param>
-internal sealed record BenchSize(string Name, ModelConfig Model, int Batch, int SampleBatch)
+/// <param name="Iterations">Masked iterations of a sample.</param>
+internal sealed record BenchSize(string Name, ModelConfig Model, int Batch, int SampleBatch, int Iterations = 16)
 {
-    /// <summary>Masked iterations 16, 25 knots of the ODE (24 steps), guidance 3, linear.</summary>
-    public static SamplingConfig Sampling { get; } = new() { Iterations = 16, OdeSteps = 24, Guidance = 3 };
+    /// <summary>25 knots of the ODE (24 steps), guidance 3, linear.</summary>
+    public SamplingConfig Sampling => new() { Iterations = Iterations, OdeSteps = 24, Guidance = 3 };
 
     /// <summary>The sizes by name.</summary>
     public static IReadOnlyDictionary<string, BenchSize> All { get; } = new[]
     {
         new BenchSize("tiny", ModelConfig.Tiny with { Errata = Errata.Published }, Batch: 64, SampleBatch: 16),
         new BenchSize("base-64", ModelConfig.Base with { ImageSize = 8, Errata = Errata.Published }, Batch: 4, SampleBatch: 2),
+        new BenchSize("base", ModelConfig.Base with { Errata = Errata.Published }, Batch: 2, SampleBatch: 1, Iterations: 4),
     }.ToDictionary(s => s.Name);
 }

@@ -71,9 +71,9 @@ internal sealed class BenchWork : IDisposable
         model.eval();
         var text = randn([b, config.TextDim], generator: generator);
         var noise = randn([b, config.Tokens, config.TokenDim], generator: generator);
-        foreach (var step in Sampler.Steps(model, text, Orders(b), noise, BenchSize.Sampling))
+        foreach (var step in Sampler.Steps(model, text, Orders(b), noise, size.Sampling))
         {
-            if (step.Iteration == BenchSize.Sampling.Iterations - 1) ImageTokens.Unpatchify(step.Tokens, config.PatchSize);
+            if (step.Iteration == size.Iterations - 1) ImageTokens.Unpatchify(step.Tokens, config.PatchSize);
             step.Dispose();
         }
     }

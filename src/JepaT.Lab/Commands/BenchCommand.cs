@@ -16,7 +16,7 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
     {
         /// <summary>Sizes.</summary>
         [CommandOption("--size <NAMES>")]
-        [Description("tiny (default; 28 pixels), base-64 (the published base, minutes a round).")]
+        [Description("tiny (default; 28 pixels), base (the published one, 256 tokens) or base-64 (64 tokens), minutes a round each.")]
         [DefaultValue("tiny")]
         public string Size { get; init; } = "tiny";
 
