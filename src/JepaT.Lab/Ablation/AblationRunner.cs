@@ -22,17 +22,18 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     {
         var parent = new RunFolder(folder);
         using var inUse = parent.Use();
+        var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
+            .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
+        foreach (var (preset, seed) in cells) Place(preset, seed).RequireSame(Own(preset, seed));
         Open(parent);
         using var call = new AblationCalls(folder, command, Commit());
         using var log = StartParent(parent);
         var runs = new List<RunResult>();
-        var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
-            .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
         try
         {
             foreach (var (preset, seed) in cells)
             {
-                var place = new RunFolder(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{preset}-seed{seed}")));
+                var place = Place(preset, seed);
                 if (place.IsFinished) output.WriteLine($"{preset}, seed {seed}: finished before, not run again ({place.Path})");
                 else if (only.Count > 0 && !only.Contains(preset)) continue;
                 runs.Add(place.IsFinished ? AblationResult.Load(place.Result).Runs[0] : RunOne(preset, seed, place, log.RunId, stop));
@@ -54,6 +55,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         log.Finish(runs.Any(r => !r.Finished) ? RunStatus.Failed : RunStatus.Finished);
         return result;
     }
+
+    private RunFolder Place(string preset, int seed) => new(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{preset}-seed{seed}")));
+
+    private Experiment Own(string preset, int seed) => experiment with { Fusion = Fusion.Parse(preset), Seed = seed };
 
     /// <summary>The same folder goes on only with the same experiment: other settings would mix two tables.</summary>
     private void Open(RunFolder parent)
@@ -83,11 +88,10 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
 
     private RunResult RunOne(string preset, int seed, RunFolder place, string parentRun, CancellationToken stop)
     {
-        var own = experiment with { Fusion = Fusion.Parse(preset), Seed = seed };
         RunResult result;
         try
         {
-            result = TrainingRun.Execute(own, bench, place, $"{preset}-seed{seed}", parentRun, stop, watch?.Invoke($"{preset}, seed {seed}"));
+            result = TrainingRun.Execute(Own(preset, seed), bench, place, $"{preset}-seed{seed}", parentRun, stop, watch?.Invoke($"{preset}, seed {seed}"));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -38,6 +38,21 @@ internal sealed class RunFolder(string path)
         AtomicFile.Write(Experiment, ExperimentFile.ToYaml(experiment));
     }
 
+    /// <summary>A run that is here already, finished or not, must be of this very experiment: a table would mix what does not compare.</summary>
+    /// <exception cref="UserException">It has other settings: names the first.</exception>
+    public void RequireSame(Experiment experiment)
+    {
+        if (!HoldsRun || !File.Exists(Experiment)) return;
+        var here = Deciding(ExperimentFile.Load(Experiment)).ToDictionary();
+        if (Deciding(experiment).FirstOrDefault(s => here.GetValueOrDefault(s.Key) != s.Value) is { Key: { } key } other)
+            throw new UserException($"{Path}: holds a run with another {key} ({here.GetValueOrDefault(key)}, now {other.Value}); give another --output, or remove that folder");
+    }
+
+    /// <summary>The settings that decide a result: not the machine, and not what an ablation does with it.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Deciding(Experiment experiment) => ExperimentFile.SettingsOf(experiment)
+        .Where(s => s.Key is not ("device" or "threads" or "name" or "data.folder") && !s.Key.StartsWith("ablation.", StringComparison.Ordinal))
+        .Select(s => KeyValuePair.Create(s.Key, ParamText.Of(s.Value)));
+
     /// <summary>Keeps other programs out of the folder until disposed; the system lets go of it when the program is killed.</summary>
     /// <exception cref="UserException">Another program is at work here, or the folder cannot be written.</exception>
     public IDisposable Use()

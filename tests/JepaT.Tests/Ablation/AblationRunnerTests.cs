@@ -51,11 +51,26 @@ public sealed class AblationRunnerTests : IDisposable
     }
 
     [Fact]
+    public void A_run_with_other_settings_in_its_folder_is_refused_before_anything_is_computed()
+    {
+        var experiment = Tiny(["none", "full"]);
+        var full = Directory.CreateDirectory(Path.Combine(Output, "full-seed0")).FullName;
+        var other = experiment with { Fusion = Fusion.Full, Training = experiment.Training with { Steps = 20 } };
+        File.WriteAllText(Path.Combine(full, "experiment.yaml"), ExperimentFile.ToYaml(other));
+        File.WriteAllText(Path.Combine(full, "result.json"), "{}");
+
+        var error = Assert.Throws<UserException>(() => Run(experiment));
+
+        Assert.Contains($"{full}: holds a run with another training.steps (20, now 8)", error.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(Output, "none-seed0")));
+    }
+
+    [Fact]
     public void A_failing_preset_does_not_stop_the_others()
     {
         var experiment = Tiny(["late", "full"]);
         Directory.CreateDirectory(Path.Combine(Output, "late-seed0"));
-        File.WriteAllText(Path.Combine(Output, "late-seed0", "experiment.yaml"), "name: x\n");
+        File.WriteAllText(Path.Combine(Output, "late-seed0", "experiment.yaml"), ExperimentFile.ToYaml(experiment with { Fusion = Fusion.Parse("late") }));
         File.WriteAllText(Path.Combine(Output, "late-seed0", "checkpoint.safetensors"), "no checkpoint");
 
         var result = Run(experiment);

@@ -11,9 +11,11 @@ public sealed class Study : IDisposable
     private readonly Lazy<Workbench> bench;
     private SqliteStore? store;
 
-    private Study(Experiment experiment)
+    private readonly Experiment original;               // as its file says
+
+    private Study(Experiment experiment, Experiment original)
     {
-        Experiment = experiment;
+        (Experiment, this.original) = (experiment, original);
         bench = new(() => new Workbench(experiment, store = SqliteStore.Open(StoreUri)));
     }
 
@@ -35,11 +37,15 @@ public sealed class Study : IDisposable
     /// <param name="experiment">A shipped one (<c>quick</c>, <c>fusion-ablation</c>), or a file.</param>
     /// <param name="settings">What differs from it, e.g. <c>training.steps=200</c>.</param>
     /// <exception cref="UserException">No such experiment, unknown key, wrong value.</exception>
-    public static Study Open(string experiment, params string[] settings) => new(ExperimentFile.Load(ShippedExperiments.PathOf(experiment), settings));
+    public static Study Open(string experiment, params string[] settings)
+    {
+        var file = ShippedExperiments.PathOf(experiment);
+        return new(ExperimentFile.Load(file, settings), ExperimentFile.Load(file));
+    }
 
     /// <summary>The same experiment with other settings.</summary>
     /// <exception cref="UserException">Unknown key, wrong value.</exception>
-    public Study With(params string[] settings) => new(ExperimentFile.Parse(ExperimentFile.ToYaml(Experiment), "the study", settings));
+    public Study With(params string[] settings) => new(ExperimentFile.Parse(ExperimentFile.ToYaml(Experiment), "the study", settings), original);
 
     /// <summary>The first picture of each pair of item and colour; the 16 pairs that never occur have none.</summary>
     public View Pairs => new PictureView(ContactSheet.Png(Data), "A row an item, a column a colour. Held out: pairs that never occur in training.", scale: 1);
@@ -96,18 +102,16 @@ public sealed class Study : IDisposable
         store?.Dispose();
     }
 
-    // The ablation's folder where it holds this very experiment; another one gets a name of its own, so that nothing is ever mixed.
+    // The ablation's folder, if this is the experiment that the ablation runs there; another one gets a name of its own, so that nothing is ever mixed.
     private (RunFolder Place, string Name) Place()
     {
         var name = $"{Experiment.Fusion}-seed{Experiment.Seed}";
         var usual = new RunFolder(Path.Combine(Folder, name));
-        if (!File.Exists(usual.Experiment) || Settings(ExperimentFile.Load(usual.Experiment)) == Settings(Experiment)) return (usual, name);
+        var planned = File.Exists(usual.Experiment) ? ExperimentFile.Load(usual.Experiment) : original with { Fusion = Experiment.Fusion, Seed = Experiment.Seed };
+        if (Settings(planned) == Settings(Experiment)) return (usual, name);
         var own = $"{name}-{HashedText.Fnv1a(Encoding.UTF8.GetBytes(Settings(Experiment))):x16}"[..(name.Length + 9)];
         return (new RunFolder(Path.Combine(Folder, own)), own);
     }
 
-    // What decides the result: not the machine, and not what an ablation does with it.
-    internal static string Settings(Experiment experiment) => string.Join('\n', ExperimentFile.SettingsOf(experiment)
-        .Where(s => s.Key is not ("device" or "threads" or "name" or "data.folder") && !s.Key.StartsWith("ablation.", StringComparison.Ordinal))
-        .Select(s => $"{s.Key}={ParamText.Of(s.Value)}"));
+    internal static string Settings(Experiment experiment) => string.Join('\n', RunFolder.Deciding(experiment).Select(s => $"{s.Key}={s.Value}"));
 }
