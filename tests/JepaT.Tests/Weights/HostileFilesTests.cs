@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using JepaT.Model;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -135,7 +136,7 @@ public sealed class HostileFilesTests : IDisposable
             entry.Write("evil"u8);
         }
 
-        Assert.True(Try(path, name) is null or var m && m.Contains("is compressed", StringComparison.Ordinal));
+        Assert.Null(Try(path, name));
         Assert.Equal([path], Directory.GetFiles(folder.Path));
     }
 

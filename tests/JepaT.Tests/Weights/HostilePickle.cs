@@ -44,16 +44,16 @@ internal static class HostilePickle
         "a huge storage" => Dict(Tensor(numel: 1L << 60)),
         "a view beyond its storage" => Dict(Tensor(view: Join("(", Text("v"), Number(long.MaxValue), Number(2), "t"))),
         "ten thousand names of one storage" => Join("}", Text("a"), Tensor([4096], [1], numel: 4096), "q\u0001s", Repeat(10_000, i => Join(Text("n" + i), "h\u0001s"))),
-        "a text of 2^62 letters" => Join("}", [0x8d, 0, 0, 0, 0, 0, 0, 0, 0x40], "Ns"),
-        "a number of 2^31 bytes" => Join("}", Text("a"), [0x8b, 0, 0, 0, 0x80], "s"),
+        "a text of 2^62 letters" => Join("}", Raw(0x8d, 0, 0, 0, 0, 0, 0, 0, 0x40), "Ns"),
+        "a number of 2^31 bytes" => Join("}", Text("a"), Raw(0x8b, 0, 0, 0, 0x80), "s"),
         "a call of eval" => Dict(Tensor(), Text("b"), Join("cbuiltins\neval\n(", Text("1+1"), "tR")),
         "a call by attribute" => Dict(Tensor(), Text("b"), Join("cbuiltins\ngetattr\n(cos\nenviron\n", Text("clear"), "tR)R")),
         "a call of what a call made" => Dict(Tensor(), Text("b"), Join("ccollections\nOrderedDict\n)R)R")),
         "six million operations" => [.. Encoding.Latin1.GetBytes(new string('}', 1)), .. Encoding.Latin1.GetBytes(string.Concat(Enumerable.Repeat("N0", 3_000_000)))],
-        "a long class name, often" => Join([(byte)'X', 0xd0, 7, 0, 0], new string('x', 2000), "q\0", Repeat(100, i => Join("h\0h\0", [0x93]))),
+        "a long class name, often" => Join(Raw((byte)'X', 0xd0, 7, 0, 0), new string('x', 2000), "q\0", Repeat(100, i => Join("h\0h\0", Raw(0x93)))),
         "nothing on the stack" => Join("}", Text("a"), "ss"),
         "a recall of nothing" => Join("}", Text("a"), "h\u0009s"),
-        "a storage that is none" => Join("}", Text("a"), Text("storage"), [0x85], "Qs"),
+        "a storage that is none" => Join("}", Text("a"), Text("storage"), Raw(0x85), "Qs"),
         "a key twice" => Dict(Tensor(), Text("a"), Tensor()),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
@@ -65,7 +65,7 @@ internal static class HostilePickle
         Number(first), Tuple(shape ?? [2, 2]), Tuple(strides ?? (shape is { Length: 2 } or null ? [2, 1] : [4, 2, 1])), "\u0089ccollections\nOrderedDict\n)RtR");
 
     // Each dictionary holds the one before twice.
-    private static byte[] Doubling(int times) => Join("}", Text("x"), "]sq\0", Repeat(times, i => Join("}(", Text("a"), "h", [(byte)i], Text("b"), "h", [(byte)i], "uq", [(byte)(i + 1)])));
+    private static byte[] Doubling(int times) => Join("}", Text("x"), "]sq\0", Repeat(times, i => Join("}(", Text("a"), "h", Raw((byte)i), Text("b"), "h", Raw((byte)i), "uq", Raw((byte)(i + 1)))));
 
     private static byte[] Tuple(long[] numbers) => Join("(", Join([.. numbers.Select(n => (object)Number(n))]), "t");
 
@@ -78,6 +78,8 @@ internal static class HostilePickle
     }
 
     private static byte[] Text(string text) => [(byte)'X', (byte)text.Length, 0, 0, 0, .. Encoding.ASCII.GetBytes(text)];
+
+    private static byte[] Raw(params byte[] bytes) => bytes;
 
     private static byte[] Repeat(int times, byte[] part) => Repeat(times, _ => part);
 

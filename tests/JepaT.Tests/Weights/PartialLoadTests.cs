@@ -1,5 +1,5 @@
-using JepaT.Lab;
 using JepaT.Model;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;

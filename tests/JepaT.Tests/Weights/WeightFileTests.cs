@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using JepaT.Model;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;

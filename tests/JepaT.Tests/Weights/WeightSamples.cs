@@ -1,5 +1,4 @@
 using JepaT.Model;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;

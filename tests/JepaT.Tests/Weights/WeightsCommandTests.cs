@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using JepaT.Lab;
 using JepaT.Model;
 using Spectre.Console;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
