@@ -4,7 +4,7 @@ using System.Text;
 namespace JepaT.Model;
 
 /// <summary>
-/// The directory of a zip archive as PyTorch writes them: records stored as they are, so that a tensor is a range of the file. Names are
+/// The directory of a zip archive as PyTorch writes them: weights stored as they are, so that a tensor is a range of the file. Names are
 /// only looked up, nothing is unpacked: a name such as <c>../../x</c> is one that nobody asks for.
 /// </summary>
 internal sealed class TorchZip
@@ -13,10 +13,10 @@ internal sealed class TorchZip
 
     private const int MaxEntries = 1_000_000;
 
-    private readonly Dictionary<string, (long Offset, long Length)> entries = [];
+    private readonly Dictionary<string, (long Offset, long Length, bool Plain)> entries = [];
     private readonly ByteSource file;
 
-    /// <exception cref="MalformedException">It is no zip archive, is cut off, or something in it overlaps or is compressed.</exception>
+    /// <exception cref="MalformedException">It is no zip archive, is cut off, or a record lies outside it or is there twice.</exception>
     public TorchZip(ByteSource file)
     {
         this.file = file;
@@ -28,7 +28,10 @@ internal sealed class TorchZip
     public IEnumerable<string> Names => entries.Keys;
 
     /// <summary>Where a record lies, or null.</summary>
-    public (long Offset, long Length)? Find(string name) => entries.TryGetValue(name, out var entry) ? entry : null;
+    /// <exception cref="MalformedException">It is compressed or encrypted. PyTorch compresses the code of TorchScript alone, which nobody asks for.</exception>
+    public (long Offset, long Length)? Find(string name) => !entries.TryGetValue(name, out var entry) ? null
+        : entry.Plain ? (entry.Offset, entry.Length)
+        : throw Bad($"{Plain.Text(name)} is compressed or encrypted, which PyTorch's weights never are: unpack it and pack it with zip -0");
 
     private void Entry(ByteReader reader, long directoryStart)
     {
@@ -40,14 +43,13 @@ internal sealed class TorchZip
         var name = Encoding.UTF8.GetString(reader.Bytes(U16(head, 28)));
         Extra(reader.Bytes(U16(head, 30)), ref length, ref packed, ref offset);
         reader.Bytes(U16(head, 32));
-        if ((flags & 1) != 0) throw Bad($"{Plain.Text(name)} is encrypted");
-        if (method != 0 || packed != length) throw Bad($"{Plain.Text(name)} is compressed, which PyTorch never does: unpack it and pack it with zip -0");
+        var plain = method == 0 && packed == length && (flags & 1) == 0;
 
         Span<byte> local = stackalloc byte[30];
         file.Read(offset, local);
         var data = offset + 30 + U16(local, 26) + U16(local, 28);
-        if (U32(local, 0) != LocalMark || length < 0 || data > directoryStart || length > directoryStart - data) throw Bad($"{Plain.Text(name)} lies outside the file");
-        if (!entries.TryAdd(name, (data, length))) throw Bad($"{Plain.Text(name)} is there twice");
+        if (U32(local, 0) != LocalMark || length < 0 || data > directoryStart || plain && length > directoryStart - data) throw Bad($"{Plain.Text(name)} lies outside the file");
+        if (!entries.TryAdd(name, (data, length, plain))) throw Bad($"{Plain.Text(name)} is there twice");
     }
 
     // Sizes of 4 GB and more stand in the extra field 1, in this order, those only that the 32-bit fields cannot hold.

@@ -108,11 +108,13 @@ public sealed class HostileFilesTests : IDisposable
         Assert.Contains(message, Try(path, kind) ?? "(was read)", StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void What_the_harmful_pickles_are_made_of_is_read_when_it_is_right()
+    [Theory]
+    [InlineData("nothing wrong")]
+    [InlineData("plain bytes")]
+    public void What_the_harmful_pickles_are_made_of_is_read_when_it_is_right(string kind)
     {
         var path = folder.File("in.pth");
-        File.WriteAllBytes(path, HostilePickle.Legacy("nothing wrong"));
+        File.WriteAllBytes(path, HostilePickle.Legacy(kind));
 
         using var file = WeightFile.Open(path);
 

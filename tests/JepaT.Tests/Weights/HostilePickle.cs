@@ -11,13 +11,14 @@ internal static class HostilePickle
     public static byte[] Legacy(string kind)
     {
         var value = Value(kind);
-        var (count, numel) = kind switch { "a huge storage" => (4, 1L << 60), "ten thousand names of one storage" => (4096, 4096), _ => (4, 4) };
+        var (count, numel) = kind switch { "a huge storage" => (4, 1L << 60), "ten thousand names of one storage" => (4096, 4096), "plain bytes" => (4, 16), _ => (4, 4) };
         MemoryStream file = new();
         file.Write([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.']);
         file.Write([0x80, 2, (byte)'M', 0xe9, 0x03, (byte)'.']);
         file.Write([0x80, 2, .. Join("}", Text("little_endian")), 0x88, .. Join("s.")]);
         file.Write([0x80, 2, .. value, (byte)'.']);
-        file.Write([0x80, 2, .. Join("]", Text("0"), "a.")]);
+        var usesStorage = value.AsSpan().IndexOf("Storage\n"u8) >= 0;
+        file.Write([0x80, 2, .. Join("]", usesStorage ? Join(Text("0"), "a.") : Join("."))]);
         var data = new byte[8 + 4 * count];
         BinaryPrimitives.WriteInt64LittleEndian(data, numel);
         for (var i = 0; i < count; i++) BinaryPrimitives.WriteSingleLittleEndian(data.AsSpan(8 + 4 * i), i + 1);
@@ -28,6 +29,9 @@ internal static class HostilePickle
     private static byte[] Value(string kind) => kind switch
     {
         "nothing wrong" => Dict(Tensor()),
+        // As PyTorch 2 writes types that have no storage class of their own.
+        "plain bytes" => Dict(Join("ctorch._utils\n_rebuild_tensor_v3\n((", Text("storage"), "ctorch.storage\nUntypedStorage\n", Text("0"), Text("cpu"), Number(16), "tQ",
+            Number(0), Tuple([2, 2]), Tuple([2, 1]), "\u0089ccollections\nOrderedDict\n)Rctorch\nfloat32\ntR")),
         "nested lists" => Join("}", Text("a"), new string(']', 1000), new string('a', 999), "s"),
         "nested dictionaries" => Join("}", Text("a"), Repeat(1000, Join("}", Text("b"))), "N", new string('s', 1000), "s"),
         "a dictionary in itself" => Join("}q\0", Text("a"), "h\0s"),

@@ -130,6 +130,17 @@ public sealed class WeightFileTests : IDisposable
         Assert.Contains(message, Fails(path), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void An_archive_with_the_directory_of_large_files_is_read()
+    {
+        var path = folder.File("large.pth");
+        File.WriteAllBytes(path, Zip64(File.ReadAllBytes(WeightSamples.File("types.pth"))));
+
+        using var file = WeightFile.Open(path);
+
+        WeightSamples.AssertEqual(WeightSamples.Types(), file);
+    }
+
     [Theory]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "tensor b overlaps the one before it")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}""", 12, "tensor b leaves a gap after the one before it")]
@@ -210,6 +221,44 @@ public sealed class WeightFileTests : IDisposable
         file.Read("transposed").Dispose();
 
         Assert.Equal(0, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
+    /// <summary>The same archive with sizes and offsets as files beyond 4 GB have them: 64 bits, in extra fields and a second end record.</summary>
+    private static byte[] Zip64(byte[] zip)
+    {
+        var end = zip.AsSpan().LastIndexOf("PK\u0005\u0006"u8);
+        var (count, start) = (BinaryPrimitives.ReadUInt16LittleEndian(zip.AsSpan(end + 10)), (int)BinaryPrimitives.ReadUInt32LittleEndian(zip.AsSpan(end + 16)));
+        MemoryStream output = new();
+        output.Write(zip.AsSpan(0, start));
+        for (var (i, at) = (0, start); i < count; i++)
+        {
+            var head = zip.AsSpan(at, 46).ToArray();
+            var (name, extra, comment) = (BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(28)), BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(30)), BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(32)));
+            var sizes = new byte[28];
+            (sizes[0], sizes[2]) = (1, 24);
+            foreach (var (from, to) in new[] { (24, 4), (20, 12), (42, 20) })           // length, packed, offset
+            {
+                head.AsSpan(from, 4).CopyTo(sizes.AsSpan(to));
+                head.AsSpan(from, 4).Fill(0xff);
+            }
+            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(30), 28);
+            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(32), 0);
+            output.Write(head);
+            output.Write(zip.AsSpan(at + 46, name));
+            output.Write(sizes);
+            at += 46 + name + extra + comment;
+        }
+        var large = new byte[56 + 20 + 22];
+        "PK\u0006\u0006"u8.CopyTo(large);
+        BinaryPrimitives.WriteInt64LittleEndian(large.AsSpan(32), count);
+        BinaryPrimitives.WriteInt64LittleEndian(large.AsSpan(40), output.Length - start);
+        BinaryPrimitives.WriteInt64LittleEndian(large.AsSpan(48), start);
+        "PK\u0006\u0007"u8.CopyTo(large.AsSpan(56));
+        BinaryPrimitives.WriteInt64LittleEndian(large.AsSpan(64), output.Length);
+        "PK\u0005\u0006"u8.CopyTo(large.AsSpan(76));
+        large.AsSpan(84, 12).Fill(0xff);
+        output.Write(large);
+        return output.ToArray();
     }
 
     private static byte[] Raw(string header, int data)
