@@ -20,7 +20,10 @@ internal abstract class ByteSource(long length) : IDisposable
     protected abstract void ReadCore(long offset, Span<byte> into);
 }
 
-/// <summary>A file in a memory map: only the pages touched are ever read from disk.</summary>
+/// <summary>
+/// A file in a memory map: only the pages touched are ever read from disk. Whoever cuts a file short while it is mapped ends the reading
+/// process, as with any map; <c>AtomicFile</c> and <c>torch.save</c> to a new name never do.
+/// </summary>
 internal sealed class MappedFile : ByteSource
 {
     private readonly MemoryMappedFile map;
