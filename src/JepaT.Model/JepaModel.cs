@@ -130,6 +130,14 @@ public sealed class JepaModel : Module
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> weights, string source) =>
         WeightMatch.Copy([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], weights, source);
 
+    /// <summary>
+    /// Copies from a checkpoint of ours or of the published code (JEPA-T, MAR, D-JEPA) what agrees in name and shape, and leaves the rest as
+    /// it is. Floating types are converted. Call it before the model is moved to a device.
+    /// </summary>
+    /// <exception cref="UserException">Nothing agrees.</exception>
+    public WeightReport LoadPartial(WeightFile file) =>
+        WeightMatch.CopyPartial([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], file, PublishedNames.Own);
+
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
     private static string PublishedName(string name) =>

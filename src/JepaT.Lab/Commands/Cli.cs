@@ -19,6 +19,7 @@ internal static partial class Cli
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
+        ["weights"] = typeof(WeightsCommand.Settings),
     };
 
     /// <summary>Runs a command; returns the exit code, 0 only on success.</summary>
@@ -62,6 +63,7 @@ internal static partial class Cli
             Add<RunsCommand>("runs", ["runs"], ["runs", "--experiment", "fusion-ablation"]);
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
+            Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);
             Add<BenchCommand>("bench", ["bench"], ["bench", "--flavours", "ours,reference", "--threads", "2"]);
 
             void Add<TCommand>(string name, params string[][] examples) where TCommand : class, ICommand

@@ -1,36 +1,22 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace JepaT.Model;
 
 /// <summary>
 /// The safetensors file format: 8 bytes header length (little endian), a JSON header
-/// <c>{"name": {"dtype", "shape", "data_offsets": [begin, end]}}</c>, then the raw data.
+/// <c>{"name": {"dtype", "shape", "data_offsets": [begin, end]}}</c>, then the raw data, which the tensors fill without gap or overlap.
 /// </summary>
 public static class Safetensors
 {
     private const int MaxHeader = 100_000_000;
-
-    private static readonly Dictionary<string, (ScalarType Type, int Size)> DTypes = new()
-    {
-        ["F64"] = (ScalarType.Float64, 8),
-        ["F32"] = (ScalarType.Float32, 4),
-        ["F16"] = (ScalarType.Float16, 2),
-        ["BF16"] = (ScalarType.BFloat16, 2),
-        ["I64"] = (ScalarType.Int64, 8),
-        ["I32"] = (ScalarType.Int32, 4),
-        ["I16"] = (ScalarType.Int16, 2),
-        ["I8"] = (ScalarType.Int8, 1),
-        ["U8"] = (ScalarType.Byte, 1),
-        ["BOOL"] = (ScalarType.Bool, 1),
-    };
+    private const string MetadataKey = "__metadata__";
 
     /// <summary>Reads all tensors of a file to CPU memory, detached from any dispose scope: the caller owns them.</summary>
     /// <exception cref="UserException">The file is missing, truncated or no safetensors file.</exception>
     public static Dictionary<string, Tensor> Load(string path)
     {
-        using var file = Open(path);
+        using var file = MappedFile.Open(path);
         return Load(file, path);
     }
 
@@ -38,27 +24,16 @@ public static class Safetensors
     /// <exception cref="UserException">It is truncated or no safetensors file.</exception>
     public static Dictionary<string, Tensor> Load(Stream file, string source)
     {
-        var (header, dataStart) = ReadHeader(file, source);
-        using (header)
-        {
-            var tensors = new Dictionary<string, Tensor>();
-            foreach (var entry in header.RootElement.EnumerateObject())
-                if (entry.Name != "__metadata__")
-                    tensors[entry.Name] = ReadTensor(file, source, entry, dataStart);
-            return tensors;
-        }
+        using var bytes = new StreamSource(file);
+        return Load(bytes, source);
     }
 
     /// <summary>The text entries of the header's <c>__metadata__</c>; empty where there are none.</summary>
     /// <exception cref="UserException">The file is missing, truncated or no safetensors file.</exception>
     public static Dictionary<string, string> Metadata(string path)
     {
-        using var file = Open(path);
-        var (header, _) = ReadHeader(file, path);
-        using (header)
-            return header.RootElement.TryGetProperty("__metadata__", out var meta) && meta.ValueKind == JsonValueKind.Object
-                ? meta.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString())
-                : [];
+        using var file = MappedFile.Open(path);
+        return Guard(path, () => Read(file).Metadata);
     }
 
     /// <summary>Writes a file with the tensors in the order given. Not atomic: write to a temporary name and move.</summary>
@@ -70,32 +45,36 @@ public static class Safetensors
     }
 
     /// <summary>Writes the tensors in the order given.</summary>
-    public static void Save(Stream file, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="UserException">A tensor is of a type that the format has not.</exception>
+    public static void Save(Stream file, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Save(file, [.. tensors.Select(t => new WeightToWrite(t.Key, t.Value))], metadata);
+
+    /// <summary>Writes tensors one after the other: only one is in memory at a time if they are made when asked for.</summary>
+    /// <exception cref="UserException">A tensor is of a type that the format has not.</exception>
+    public static void Save(Stream file, IReadOnlyList<WeightToWrite> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        using var scope = NewDisposeScope();
-        var items = tensors.Select(t => (Name: t.Key, Value: t.Value.detach().cpu().contiguous())).ToList();
         using var header = new MemoryStream();
         using (var json = new Utf8JsonWriter(header))
         {
             json.WriteStartObject();
             if (metadata is { Count: > 0 })
             {
-                json.WriteStartObject("__metadata__");
+                json.WriteStartObject(MetadataKey);
                 foreach (var (key, value) in metadata) json.WriteString(key, value);
                 json.WriteEndObject();
             }
             long offset = 0;
-            foreach (var (name, value) in items)
+            foreach (var tensor in tensors)
             {
-                var dtype = DTypes.First(d => d.Value.Type == value.dtype);
-                json.WriteStartObject(name);
-                json.WriteString("dtype", dtype.Key);
+                var type = tensor.ElementType;
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", type.Safetensors ?? throw new UserException($"tensor {tensor.Name} is {type.Name}, which safetensors has not: convert it"));
                 json.WriteStartArray("shape");
-                foreach (var n in value.shape) json.WriteNumberValue(n);
+                foreach (var n in tensor.Shape) json.WriteNumberValue(n);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(offset);
-                json.WriteNumberValue(offset += value.numel() * dtype.Value.Size);
+                json.WriteNumberValue(offset += tensor.Bytes);
                 json.WriteEndArray();
                 json.WriteEndObject();
             }
@@ -107,44 +86,62 @@ public static class Safetensors
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
         file.Write(length);
         header.WriteTo(file);
-        foreach (var (_, value) in items) file.Write(Bytes(value));
+        foreach (var tensor in tensors) tensor.Write(file);
     }
 
-    private static FileStream Open(string path)
+    /// <summary>Whether the bytes begin as this format does; nothing else is checked.</summary>
+    internal static bool Recognise(ByteSource file)
     {
-        try
-        {
-            return File.OpenRead(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserException($"{path}: cannot be opened ({e.Message})", e);
-        }
+        if (file.Length < 10) return false;
+        Span<byte> start = stackalloc byte[9];
+        file.Read(0, start);
+        return BinaryPrimitives.ReadInt64LittleEndian(start) is >= 2 and var n && n <= file.Length - 8 && start[8] == '{';
     }
 
-    private static (JsonDocument Header, long DataStart) ReadHeader(Stream file, string path)
+    /// <summary>Reads and checks the header.</summary>
+    /// <exception cref="MalformedException">It breaks a rule of the format.</exception>
+    internal static (List<StoredTensor> Tensors, Dictionary<string, string> Metadata) Read(ByteSource file)
     {
+        if (file.Length < 8) throw Broken("shorter than its 8-byte header length");
         Span<byte> length = stackalloc byte[8];
-        if (file.ReadAtLeast(length, 8, throwOnEndOfStream: false) < 8) throw Broken(path, "shorter than its 8-byte header length");
+        file.Read(0, length);
         var n = BinaryPrimitives.ReadInt64LittleEndian(length);
-        if (n is < 2 or > MaxHeader || n > file.Length - 8) throw Broken(path, $"header length {n} does not fit the file");
+        if (n is < 2 or > MaxHeader || n > file.Length - 8) throw Broken($"header length {n} does not fit the file");
         var bytes = new byte[n];
-        file.ReadExactly(bytes);
+        file.Read(8, bytes);
         try
         {
-            var header = JsonDocument.Parse(bytes);
-            if (header.RootElement.ValueKind == JsonValueKind.Object) return (header, 8 + n);
-            header.Dispose();
-            throw Broken(path, "its header is not a JSON object");
+            using var header = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            if (header.RootElement.ValueKind != JsonValueKind.Object) throw Broken("its header is not a JSON object");
+            List<StoredTensor> tensors = [];
+            Dictionary<string, string> metadata = [];
+            foreach (var entry in header.RootElement.EnumerateObject())
+                if (entry.Name == MetadataKey) metadata = entry.Value.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString());
+                else tensors.Add(Tensor(file, entry, 8 + n));
+            RequireNoGap(tensors, 8 + n, file.Length);
+            return (tensors, metadata);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)      // the latter: of another kind, or no UTF-8
         {
-            throw Broken(path, $"its header is not JSON ({e.Message})");
+            throw Broken($"its header is not the JSON it should be ({Plain.Text(e.Message)})");
         }
     }
 
-    private static Tensor ReadTensor(Stream file, string path, JsonProperty entry, long dataStart)
+    /// <summary>What the format's own reader demands: every byte of the data belongs to exactly one tensor.</summary>
+    private static void RequireNoGap(List<StoredTensor> tensors, long start, long end)
     {
+        var position = start;
+        foreach (var t in tensors.OrderBy(t => t.Offset).ThenBy(t => t.Bytes))
+        {
+            if (t.Offset != position) throw Broken($"tensor {Plain.Text(t.Name)} {(t.Offset < position ? "overlaps" : "leaves a gap after")} the one before it");
+            position += t.Bytes;
+        }
+        if (position != end) throw Broken($"its tensors end at byte {position}, the file at {end} (is it cut off?)");
+    }
+
+    private static StoredTensor Tensor(ByteSource file, JsonProperty entry, long dataStart)
+    {
+        var name = entry.Name;
         long[] shape, offsets;
         string dtype;
         try
@@ -155,22 +152,28 @@ public static class Safetensors
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw Broken(path, $"tensor {entry.Name} has no valid dtype, shape and data_offsets");
+            throw Broken($"tensor {Plain.Text(name)} has no valid dtype, shape and data_offsets");
         }
-        if (!DTypes.TryGetValue(dtype, out var type)) throw Broken(path, $"tensor {entry.Name} has the unknown type {dtype}");
-        Int128 size = type.Size;
-        foreach (var d in shape)
-            size = d >= 0 && size <= long.MaxValue ? size * d : throw Broken(path, $"tensor {entry.Name} has an impossible shape");
-        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] - offsets[0] != size || offsets[1] > file.Length - dataStart)
-            throw Broken(path, $"tensor {entry.Name} lies outside the file or does not fit its shape (is the file cut off?)");
-        var tensor = empty(shape, dtype: type.Type).DetachFromDisposeScope();
-        file.Position = dataStart + offsets[0];
-        file.ReadExactly(Bytes(tensor));
-        return tensor;
+        var type = ElementType.All.FirstOrDefault(t => t.Safetensors == dtype) ?? throw Broken($"tensor {Plain.Text(name)} has the unknown type {Plain.Text(dtype)}");
+        var size = ElementType.Count(shape, name) * type.Size;
+        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] - offsets[0] != size || offsets[1] > file.Length - dataStart)
+            throw Broken($"tensor {Plain.Text(name)} lies outside the file or does not fit its shape (is the file cut off?)");
+        return new(name, type, shape, file, dataStart + offsets[0]);
     }
 
-    private static Span<byte> Bytes(Tensor contiguous) =>
-        contiguous.numel() == 0 ? [] : MemoryMarshal.AsBytes(contiguous.bytes);
+    private static Dictionary<string, Tensor> Load(ByteSource file, string path) => Guard(path, () => Read(file).Tensors.ToDictionary(t => t.Name, t => t.Read()));
 
-    private static UserException Broken(string path, string why) => new($"{path}: not a readable safetensors file: {why}");
+    private static T Guard<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (MalformedException e)
+        {
+            throw new UserException($"{path}: {e.Message}", e);
+        }
+    }
+
+    private static MalformedException Broken(string why) => new($"not a readable safetensors file: {why}");
 }

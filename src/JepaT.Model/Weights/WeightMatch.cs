@@ -1,30 +1,131 @@
 namespace JepaT.Model;
 
-/// <summary>Copies weights from a file into a network by name; nothing is copied unless all of it fits.</summary>
+/// <summary>What became of a network's weights when a file was compared with it.</summary>
+/// <param name="Source">The file's name.</param>
+/// <param name="Copied">Names on both sides whose shapes agree.</param>
+/// <param name="Missing">The network's names that the file lacks.</param>
+/// <param name="Surplus">The file's names that the network lacks.</param>
+/// <param name="Misshapen">Names on both sides with other shapes, or types that are not both floating: what it is and what was wanted.</param>
+/// <param name="Converted">Those of <paramref name="Copied"/> whose floating type was converted: from and to.</param>
+public sealed record WeightReport(
+    string Source,
+    IReadOnlyList<string> Copied,
+    IReadOnlyList<string> Missing,
+    IReadOnlyList<string> Surplus,
+    IReadOnlyList<string> Misshapen,
+    IReadOnlyList<string> Converted)
+{
+    /// <summary>Whether both sides have the same names and shapes.</summary>
+    public bool Complete => Missing.Count + Surplus.Count + Misshapen.Count == 0;
+
+    /// <summary>In lines for people: counts, then names, those of a network's blocks in one.</summary>
+    public IEnumerable<string> Lines()
+    {
+        yield return $"{Source}: {Copied.Count} tensors copied" + (Converted.Count > 0 ? $", {Converted.Count} of them converted (such as {Converted[0]})" : "");
+        foreach (var (what, names) in Problems()) yield return $"  {what} ({names.Count}): {Plain.List(names, 12)}";
+    }
+
+    /// <summary>What does not agree, in a line.</summary>
+    internal string Summary(int most) => string.Join("; ", Problems().Select(p => $"{p.What}: {Plain.List(p.Names, most)}"));
+
+    private IEnumerable<(string What, IReadOnlyList<string> Names)> Problems() =>
+        new[] { ("missing", Missing), ("surplus", Surplus), ("misshapen", Misshapen) }.Where(p => p.Item2.Count > 0);
+}
+
+/// <summary>Copies weights from a file into a network by name. TorchSharp's own loading compares names only and fills by broadcasting.</summary>
 public static class WeightMatch
 {
-    /// <summary>
-    /// Compares names, shapes and types, then copies. TorchSharp's own loading compares names only and fills by broadcasting.
-    /// </summary>
+    /// <summary>Copies all or, unless names, shapes and types agree, nothing.</summary>
     /// <param name="own">The network's tensors, which are overwritten.</param>
     /// <param name="weights">What the file holds.</param>
     /// <param name="source">The file's name, for messages.</param>
     /// <param name="hint">What may be the reason, in brackets after the message.</param>
     /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
     public static void Copy(IReadOnlyList<(string Name, Tensor Value)> own, IReadOnlyDictionary<string, Tensor> weights, string source,
-        string hint = "was it trained with another architecture?")
+        string hint = OtherArchitecture)
     {
-        var wrong = own.Where(p => !weights.ContainsKey(p.Name)).Select(p => $"{p.Name} is missing")
-            .Concat(weights.Keys.Except(own.Select(p => p.Name)).Select(name => $"{name} is unknown here"))
-            .Concat(own.Where(p => weights.TryGetValue(p.Name, out var w) && !w.shape.SequenceEqual(p.Value.shape))
-                .Select(p => $"{p.Name} is ({string.Join(", ", weights[p.Name].shape)}), wanted ({string.Join(", ", p.Value.shape)})"))
-            .Concat(own.Where(p => weights.TryGetValue(p.Name, out var w) && w.dtype != p.Value.dtype)
-                .Select(p => $"{p.Name} is {weights[p.Name].dtype}, wanted {p.Value.dtype}"))
-            .ToList();
-        if (wrong.Count > 0)
-            throw new UserException($"{source}: does not fit this model, {string.Join("; ", wrong.Take(3))}"
-                + (wrong.Count > 3 ? $" and {wrong.Count - 3} more" : "") + $" ({hint})");
+        var report = Compare(own, weights.ToDictionary(w => w.Key, w => ((IReadOnlyList<long>)w.Value.shape, (ScalarType?)w.Value.dtype)), source, exactType: true);
+        Require(report, hint);
+        Fill(own, report, name => weights[name].alias());
+    }
+
+    /// <summary>
+    /// As the other <c>Copy</c>, from an open file: nothing is read unless all agrees, then one tensor after the other. Floating types are converted.
+    /// </summary>
+    /// <param name="own">The network's tensors, which are overwritten.</param>
+    /// <param name="file">The file, at the section wanted.</param>
+    /// <param name="rename">The network's name of a name in the file; null: the tensor is passed over.</param>
+    /// <param name="hint">What may be the reason, in brackets after the message.</param>
+    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
+    public static WeightReport Copy(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename = null, string hint = OtherArchitecture)
+    {
+        var (report, names) = Compare(own, file, rename);
+        Require(report, hint);
+        Fill(own, report, name => file.Read(names[name]));
+        return report;
+    }
+
+    /// <summary>Copies what agrees and tells the rest. Floating types are converted.</summary>
+    /// <param name="own">The network's tensors, of which those found are overwritten.</param>
+    /// <param name="file">The file, at the section wanted.</param>
+    /// <param name="rename">The network's name of a name in the file; null: the tensor is passed over.</param>
+    /// <exception cref="UserException">Nothing agrees.</exception>
+    public static WeightReport CopyPartial(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename = null)
+    {
+        var (report, names) = Compare(own, file, rename);
+        if (report.Copied.Count == 0) throw new UserException($"{report.Source}: nothing in it fits this model, {report.Summary(3)} (is it of another model, or another section?)");
+        Fill(own, report, name => file.Read(names[name]));
+        return report;
+    }
+
+    private const string OtherArchitecture = "was it trained with another architecture?";
+
+    private static (WeightReport Report, Dictionary<string, string> Names) Compare(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename)
+    {
+        Dictionary<string, string> names = [];
+        Dictionary<string, (IReadOnlyList<long>, ScalarType?)> held = [];
+        foreach (var entry in file.Entries)
+        {
+            if ((rename is null ? entry.Name : rename(entry.Name)) is not { } name) continue;
+            if (!names.TryAdd(name, entry.Name)) throw new UserException($"{file.Path}: {names[name]} and {entry.Name} are the same weight, {name}");
+            held[name] = (entry.Shape, entry.ScalarType);
+        }
+        return (Compare(own, held, file.Section.Length > 0 ? $"{file.Path} ({file.Section})" : file.Path, exactType: false), names);
+    }
+
+    private static WeightReport Compare(IReadOnlyList<(string Name, Tensor Value)> own, Dictionary<string, (IReadOnlyList<long> Shape, ScalarType? Type)> held, string source, bool exactType)
+    {
+        List<string> copied = [], misshapen = [], converted = [];
+        foreach (var (name, value) in own.Where(p => held.ContainsKey(p.Name)))
+        {
+            var (shape, type) = held[name];
+            if (!shape.SequenceEqual(value.shape)) misshapen.Add($"{name} is ({string.Join(", ", shape)}), wanted ({string.Join(", ", value.shape)})");
+            else if (type != value.dtype && (exactType || !IsFloating(type) || !IsFloating(value.dtype))) misshapen.Add($"{name} is {type?.ToString() ?? "of a type unknown here"}, wanted {value.dtype}");
+            else
+            {
+                copied.Add(name);
+                if (type != value.dtype) converted.Add($"{name} from {type} to {value.dtype}");
+            }
+        }
+        var known = own.Select(p => p.Name).ToHashSet();
+        return new(source, copied, [.. own.Select(p => p.Name).Where(n => !held.ContainsKey(n))], [.. held.Keys.Where(n => !known.Contains(n))], misshapen, converted);
+    }
+
+    private static bool IsFloating(ScalarType? type) => type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64;
+
+    private static void Require(WeightReport report, string hint)
+    {
+        if (!report.Complete) throw new UserException($"{report.Source}: does not fit this model, {report.Summary(3)} ({hint})");
+    }
+
+    private static void Fill(IReadOnlyList<(string Name, Tensor Value)> own, WeightReport report, Func<string, Tensor> read)
+    {
         using var noGrad = no_grad();
-        foreach (var (name, value) in own) value.copy_(weights[name]);
+        var wanted = report.Copied.ToHashSet();
+        foreach (var (name, value) in own.Where(p => wanted.Contains(p.Name)))
+        {
+            using var weight = read(name);
+            value.copy_(weight);
+        }
     }
 }
