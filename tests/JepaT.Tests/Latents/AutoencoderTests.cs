@@ -70,6 +70,22 @@ public sealed class AutoencoderTests(AutoencoderFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public void Device_and_type_are_the_callers()
+    {
+        using var golden = new Golden("vae");
+        var weights = golden.Json.GetProperty("state_dict_shapes").EnumerateObject()
+            .ToDictionary(p => p.Name, p => zeros(1).expand([.. p.Value.EnumerateArray().Select(n => n.GetInt64())]));
+        using var net = Autoencoder.From(weights, "zeros", new Device(DeviceType.META), ScalarType.BFloat16);
+
+        var (moments, pictures) = (net.Encode(zeros(5, 3, 256, 256)), net.Decode(zeros(5, 16, 16, 16)));
+
+        Assert.Equal((DeviceType.META, ScalarType.BFloat16), (moments.device_type, moments.dtype));
+        Assert.Equal((DeviceType.META, ScalarType.BFloat16), (pictures.device_type, pictures.dtype));
+        Assert.Equal([5, 32, 16, 16], moments.shape);
+        Assert.Equal([5, 3, 256, 256], pictures.shape);
+    }
+
+    [Fact]
     public void What_only_training_needs_is_left_out_and_named() => Assert.Equal(["loss.logvar"], Net.Ignored);
 
     [Fact]
@@ -125,6 +141,7 @@ public sealed class AutoencoderTests(AutoencoderFixture fixture) : IClassFixture
         using var inner = NewDisposeScope();
         Assert.Equal(expected.shape, actual.shape);
         var error = (actual.to(ScalarType.Float64) - expected.to(ScalarType.Float64)).abs().max().item<double>() / expected.abs().max().ToDouble();
+        TestContext.Current.TestOutputHelper?.WriteLine($"largest difference {error:G3} of the largest value, allowed {relative:G3}");
         Assert.True(error <= relative, $"largest difference {error:G3} of the largest value, allowed {relative:G3}");
     }
 }
