@@ -7,7 +7,7 @@ namespace JepaT.Lab;
 /// one for the colour. It only infers; <see cref="EvaluatorTraining"/> made its weights, with the batch norms folded into the
 /// convolutions. Everyone's numbers compare because everyone uses the shipped file, whose hash goes with every number.
 /// </summary>
-public sealed class FeatureNetwork : IDisposable
+public sealed class FeatureNetwork : IFeatureNetwork, IDisposable
 {
     /// <summary>Name of the shipped weights, beside their card <c>evaluator-fashion.md</c>.</summary>
     public const string FileName = "evaluator-fashion.safetensors";
@@ -123,6 +123,14 @@ public sealed class FeatureNetwork : IDisposable
             colours.narrow(0, first, count).copy_(nn.functional.linear(x, weights["colour.weight"], weights["colour.bias"]));
         }
         return new(features.MoveToOuterDisposeScope(), items.MoveToOuterDisposeScope(), colours.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Of 8-bit pictures, with the item head's logits: colour is no class of the Inception score.</summary>
+    Judgement IFeatureNetwork.Extract(Tensor pictures)
+    {
+        using var scope = NewDisposeScope();
+        using var set = Extract(pictures.to(ScalarType.Float32) / 127.5 - 1);
+        return new(set.Features.alias().MoveToOuterDisposeScope(), set.ItemLogits.alias().MoveToOuterDisposeScope());
     }
 
     /// <summary>Frees the weights.</summary>

@@ -16,7 +16,7 @@ public sealed class FeatureStatistics : IDisposable
     /// <summary>Covariance with divisor Count − 1, (D, D) float64.</summary>
     public Tensor Covariance { get; }
 
-    /// <summary>How many samples there were, at least 2.</summary>
+    /// <summary>How many samples there were, at least 2; 0 where published statistics do not say.</summary>
     public long Count { get; }
 
     /// <summary>Width of a feature vector.</summary>

@@ -23,7 +23,7 @@ public sealed record ReferenceKey(string DataSet, string Split, string Digest, s
 /// What metrics need to know of the real pictures: statistics over all of them, for FID, and the features of a random sample,
 /// for KID and precision/recall. Computed once and kept on disk under data set, digest, network and hash.
 /// </summary>
-public sealed class ReferenceStatistics : IDisposable
+public sealed partial class ReferenceStatistics : IDisposable
 {
     /// <summary>Largest number of real features that are kept.</summary>
     public const int SampleSize = 10_000;
@@ -52,7 +52,22 @@ public sealed class ReferenceStatistics : IDisposable
     /// <param name="note">Takes one-line notes on cache files that cannot be used; standard error by default.</param>
     /// <exception cref="UserException">There are fewer than 2 pictures, or their features are not finite.</exception>
     public static ReferenceStatistics Get(
-        ReferenceKey key, long count, Func<Tensor, Tensor> features, string? cacheFolder = null, Action<string>? note = null)
+        ReferenceKey key, long count, Func<Tensor, Tensor> features, string? cacheFolder = null, Action<string>? note = null) =>
+        Cached(key, count, () => Compute(key, count, features), cacheFolder, note);
+
+    /// <summary>As the other, of pictures that come once and in order, such as those of a folder.</summary>
+    /// <param name="key">Names the cache file; its network is <paramref name="network"/>.</param>
+    /// <param name="network">The judge.</param>
+    /// <param name="pictures">Makes batches (B, 3, H, W) uint8, of one size each; they are freed here. Not called when there is a cache file.</param>
+    /// <param name="count">How many pictures will come, for the progress only.</param>
+    /// <param name="cacheFolder">Where files are kept; by default <c>jepat/statistics</c> in the user's cache folder.</param>
+    /// <param name="note">Takes one-line notes on cache files that cannot be used; standard error by default.</param>
+    /// <exception cref="UserException">There are fewer than 2 pictures.</exception>
+    public static ReferenceStatistics Get(ReferenceKey key, IFeatureNetwork network, Func<IEnumerable<Tensor>> pictures, long count,
+        string? cacheFolder = null, Action<string>? note = null) =>
+        Cached(key, null, () => Stream(key, network, pictures(), count), cacheFolder, note);
+
+    private static ReferenceStatistics Cached(ReferenceKey key, long? count, Func<ReferenceStatistics> compute, string? cacheFolder, Action<string>? note)
     {
         note ??= Console.Error.WriteLine;
         var path = Path.Combine(cacheFolder ?? DefaultCacheFolder(), key.FileName);
@@ -65,7 +80,7 @@ public sealed class ReferenceStatistics : IDisposable
             {
                 note($"{e.Message}; it is computed again");
             }
-        var reference = Compute(key, count, features);
+        var reference = compute();
         try
         {
             reference.Save(path);
@@ -130,7 +145,7 @@ public sealed class ReferenceStatistics : IDisposable
         }
     }
 
-    private static ReferenceStatistics Load(string path, ReferenceKey key, long count)
+    private static ReferenceStatistics Load(string path, ReferenceKey key, long? count)
     {
         using var scope = NewDisposeScope();
         var tensors = Safetensors.Load(path);
@@ -138,10 +153,10 @@ public sealed class ReferenceStatistics : IDisposable
         {
             var metadata = Safetensors.Metadata(path);
             var statistics = FeatureStatistics.FromFile(path, tensors, metadata);
-            if (statistics.Count != count || metadata.GetValueOrDefault("format") != Format
+            if ((count is not null && statistics.Count != count) || metadata.GetValueOrDefault("format") != Format
                 || key.Metadata.Any(m => metadata.GetValueOrDefault(m.Key) != m.Value)
                 || !tensors.TryGetValue("sample", out var sample) || sample.dtype != ScalarType.Float32
-                || !sample.shape.SequenceEqual([Math.Min(count, SampleSize), statistics.Dim]))
+                || !sample.shape.SequenceEqual([Math.Min(statistics.Count, SampleSize), statistics.Dim]))
             {
                 statistics.Dispose();
                 throw new UserException($"{path}: holds statistics of something else");
