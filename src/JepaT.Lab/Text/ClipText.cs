@@ -29,10 +29,11 @@ public sealed class ClipText : ITextEncoder, IDisposable
     {
         this.tokenizer = tokenizer;
         network = new ClipTextNetwork(weights, source, device, dtype, heads);
-        if (network.VocabularySize != tokenizer.Size)
+        var size = network.VocabularySize;
+        if (size != tokenizer.Size)
         {
             network.Dispose();
-            throw new UserException($"{source}: its embedding has {network.VocabularySize:N0} tokens, the vocabulary {tokenizer.Size:N0}; take the two of one model");
+            throw new UserException($"{source}: its embedding has {size:N0} tokens, the vocabulary {tokenizer.Size:N0}; take the two of one model");
         }
         fingerprint = new(Hash);
     }

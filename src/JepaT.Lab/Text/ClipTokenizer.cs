@@ -15,6 +15,9 @@ public sealed class ClipTokenizer
     private static readonly string[] Specials =
         [ClipVocabulary.Start, "<|ſtartoftext|>", ClipVocabulary.End, "'s", "'ſ", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
+    /// <summary>The one mark that is a letter in capitals (Ι below): told to ignore case, the expression finds it nowhere.</summary>
+    private const int LostMark = 0x345;
+
     private readonly BpeTokenizer bpe;
     private readonly bool straightQuotes;
 
@@ -86,7 +89,7 @@ public sealed class ClipTokenizer
         {
             <= UnicodeCategory.OtherLetter => Kind.Letter,
             UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
-            _ => Rune.IsWhiteSpace(rune) ? Kind.Space : Kind.Other,
+            _ => Rune.IsWhiteSpace(rune) || rune.Value == LostMark ? Kind.Space : Kind.Other,
         };
         return (kind, rune.Utf16SequenceLength);
     }

@@ -1,5 +1,4 @@
 using JepaT.Lab;
-using JepaT.Model;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -69,7 +68,7 @@ public sealed class CachedTextTests
         Assert.True(x.Equals(new HashedText().Encode(["a coat"])));
         Assert.Equal(["a coat"], inner.Seen);
         Assert.StartsWith($"{file}: the text cache is damaged and will be rebuilt (", Assert.Single(notes), StringComparison.Ordinal);
-        new CachedText(new Counting(), Fingerprint, folder.Path, notes.Add);
+        Assert.True(x.Equals(new CachedText(new Counting(), Fingerprint, folder.Path, notes.Add).Encode(["a coat"])));
         Assert.Single(notes);
     }
 

@@ -59,6 +59,9 @@ public sealed class ClipTokenizerTests
     public void Lower_case_is_that_of_Python(string text, string lower) => Assert.Equal(lower, ClipCleaning.Lower(text));
 
     [Fact]
+    public void A_mark_that_the_original_loses_is_lost() => Assert.Equal(Curly.Encode("a b"), Curly.Encode("a\u0345b"));
+
+    [Fact]
     public void Half_a_surrogate_pair_is_the_replacement_character() => Assert.Equal(Straight.Encode("\uFFFD cat"), Straight.Encode("\uD83D cat"));
 
     [Fact]
