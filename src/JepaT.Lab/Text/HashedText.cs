@@ -36,14 +36,41 @@ public sealed class HashedText : ITextEncoder
         return tensor(rows, [captions.Count, Dim]);
     }
 
-    private static void Encode(string caption, Span<float> row)
+    /// <inheritdoc/>
+    /// <remarks>A token is a word, with the features of a caption of that word alone.</remarks>
+    public TextFeatures EncodeTokens(IReadOnlyList<string> captions)
+    {
+        var pooled = Encode(captions);
+        var tokens = new List<float[]>();
+        foreach (var caption in captions)
+        {
+            var words = Words(caption);
+            var rows = new float[words.Count * Dim];
+            for (var i = 0; i < words.Count; i++) Encode([words[i]], rows.AsSpan(i * Dim, Dim));
+            tokens.Add(rows);
+        }
+        return TextFeatures.Pad(pooled, tokens);
+    }
+
+    /// <summary>Refuses what no encoder takes.</summary>
+    internal static void Require(string caption)
     {
         if (string.IsNullOrWhiteSpace(caption)) throw new UserException("the prompt is empty: say what to draw, e.g. \"a red sneaker\"");
         if (caption.Length > MaxLength)
             throw new UserException($"the prompt has {caption.Length} characters: shorten it to {MaxLength} at most");
+    }
 
+    private static void Encode(string caption, Span<float> row)
+    {
+        Require(caption);
         var words = Words(caption);
         if (words.Count == 0) throw new UserException($"the prompt '{caption.Trim()}' has no word: say what to draw, e.g. \"a red sneaker\"");
+        if (!Encode(words, row)) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+    }
+
+    /// <summary>False, and all zeros, where the features cancel out, as those of a rare single letter may.</summary>
+    private static bool Encode(List<Rune[]> words, Span<float> row)
+    {
         foreach (var word in words)
         {
             Add(row, "w:" + string.Concat(word), 1);
@@ -53,9 +80,10 @@ public sealed class HashedText : ITextEncoder
         }
         double square = 0;
         foreach (var x in row) square += x * x;
-        if (square == 0) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+        if (square == 0) return false;
         var scale = (float)Math.Sqrt(row.Length / square);
         foreach (ref var x in row) x *= scale;
+        return true;
     }
 
     private static void Add(Span<float> row, string feature, float weight)

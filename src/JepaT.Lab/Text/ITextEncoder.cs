@@ -1,6 +1,6 @@
 namespace JepaT.Lab;
 
-/// <summary>Turns captions into one vector each, which conditions the model.</summary>
+/// <summary>Turns captions into vectors, which condition the model: one a caption, or one a token.</summary>
 public interface ITextEncoder
 {
     /// <summary>Short name for configurations, run parameters and file names.</summary>
@@ -12,4 +12,11 @@ public interface ITextEncoder
     /// <summary>B captions -> (B, Dim) float32 on the CPU; the same caption always gives the same vector.</summary>
     /// <exception cref="UserException">A caption is empty or too long.</exception>
     Tensor Encode(IReadOnlyList<string> captions);
+
+    /// <summary>
+    /// B captions -> pooled vectors as <see cref="Encode"/> gives them, and tokens. A caption's tokens do not depend on its
+    /// company; only the padding does.
+    /// </summary>
+    /// <exception cref="UserException">A caption is empty or too long.</exception>
+    TextFeatures EncodeTokens(IReadOnlyList<string> captions);
 }

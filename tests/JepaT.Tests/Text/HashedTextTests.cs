@@ -110,6 +110,30 @@ public sealed class HashedTextTests
     private Tensor Unit(IReadOnlyList<Pair> pairs) =>
         encoder.Encode([.. pairs.Select(p => Vocabulary.Caption(p.Item, p.Colour))]) / MathF.Sqrt(512);
 
+    [Fact]
+    public void A_token_is_a_word_with_the_features_of_that_word_alone()
+    {
+        using var scope = NewDisposeScope();
+        string[] captions = ["A red sneaker.", "coat"];
+
+        var x = encoder.EncodeTokens(captions);
+
+        Assert.True(x.Pooled.Equals(encoder.Encode(captions)));
+        Assert.Equal([2, 3, 512], x.Tokens!.shape);
+        Assert.True(x.Tokens[0].Equals(encoder.Encode(["a", "red", "sneaker"])));
+        Assert.True(x.Tokens[1][0].Equals(encoder.Encode(["coat"])[0]));
+        Assert.Equal(0, x.Tokens[1].narrow(0, 1, 2).abs().sum().item<float>());
+        Assert.Equal([true, true, true, true, false, false], x.Mask!.data<bool>().ToArray());
+    }
+
+    [Fact]
+    public void No_caption_has_no_tokens()
+    {
+        using var scope = NewDisposeScope();
+
+        Assert.Equal([0, 512], encoder.EncodeTokens([]).Pooled.shape);
+    }
+
     private double Cosine(string a, string b)
     {
         using var scope = NewDisposeScope();
