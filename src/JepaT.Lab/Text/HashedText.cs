@@ -36,6 +36,24 @@ public sealed class HashedText : ITextEncoder
         return tensor(rows, [captions.Count, Dim]);
     }
 
+    /// <summary>A token is a word, with the features that a caption of this word alone has.</summary>
+    public TextFeatures EncodeTokens(IReadOnlyList<string> captions)
+    {
+        var pooled = Encode(captions);
+        var words = captions.Select(Words).ToList();
+        var length = words.Max(w => w.Count);
+        var (rows, mask) = (new float[captions.Count * length * Dim], new bool[captions.Count * length]);
+        for (var i = 0; i < words.Count; i++)
+            for (var k = 0; k < words[i].Count; k++)
+            {
+                var row = rows.AsSpan((i * length + k) * Dim, Dim);
+                Add(row, words[i][k]);
+                Scale(row);                                 // features that cancel out stay 0: the other words still tell
+                mask[i * length + k] = true;
+            }
+        return new(pooled, tensor(rows, [captions.Count, length, Dim]), tensor(mask, [captions.Count, length]));
+    }
+
     private static void Encode(string caption, Span<float> row)
     {
         if (string.IsNullOrWhiteSpace(caption)) throw new UserException("the prompt is empty: say what to draw, e.g. \"a red sneaker\"");
@@ -44,18 +62,27 @@ public sealed class HashedText : ITextEncoder
 
         var words = Words(caption);
         if (words.Count == 0) throw new UserException($"the prompt '{caption.Trim()}' has no word: say what to draw, e.g. \"a red sneaker\"");
-        foreach (var word in words)
-        {
-            Add(row, "w:" + string.Concat(word), 1);
-            Rune[] marked = [new('#'), .. word, new('#')];
-            var count = marked.Length - 2;
-            for (var i = 0; i < count; i++) Add(row, "t:" + string.Concat(marked.Skip(i).Take(3)), 1 / MathF.Sqrt(count));
-        }
+        foreach (var word in words) Add(row, word);
+        if (!Scale(row)) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+    }
+
+    private static void Add(Span<float> row, Rune[] word)
+    {
+        Add(row, "w:" + string.Concat(word), 1);
+        Rune[] marked = [new('#'), .. word, new('#')];
+        var count = marked.Length - 2;
+        for (var i = 0; i < count; i++) Add(row, "t:" + string.Concat(marked.Skip(i).Take(3)), 1 / MathF.Sqrt(count));
+    }
+
+    // To length √512; false if all is 0.
+    private static bool Scale(Span<float> row)
+    {
         double square = 0;
         foreach (var x in row) square += x * x;
-        if (square == 0) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+        if (square == 0) return false;
         var scale = (float)Math.Sqrt(row.Length / square);
         foreach (ref var x in row) x *= scale;
+        return true;
     }
 
     private static void Add(Span<float> row, string feature, float weight)

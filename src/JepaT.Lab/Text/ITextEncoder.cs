@@ -1,6 +1,6 @@
 namespace JepaT.Lab;
 
-/// <summary>Turns captions into one vector each, which conditions the model.</summary>
+/// <summary>Turns captions into vectors, which condition the model.</summary>
 public interface ITextEncoder
 {
     /// <summary>Short name for configurations, run parameters and file names.</summary>
@@ -12,4 +12,20 @@ public interface ITextEncoder
     /// <summary>B captions -> (B, Dim) float32 on the CPU; the same caption always gives the same vector.</summary>
     /// <exception cref="UserException">A caption is empty or too long.</exception>
     Tensor Encode(IReadOnlyList<string> captions);
+
+    /// <summary>
+    /// As <see cref="Encode"/>, with a vector for each of a caption's tokens: (B, T, Dim) float32 and which of them are tokens, (B, T) bool.
+    /// T is the length of the longest caption here; what pads the others is 0.
+    /// </summary>
+    /// <exception cref="UserException">A caption is empty or too long.</exception>
+    TextFeatures EncodeTokens(IReadOnlyList<string> captions);
+}
+
+/// <summary>Text in the form that an experiment asks for.</summary>
+public static class TextEncoderForms
+{
+    /// <summary>B captions → pooled vectors, in the form <see cref="TextForm.Tokens"/> with those of the tokens; on the CPU.</summary>
+    /// <exception cref="UserException">A caption is empty or too long.</exception>
+    public static TextFeatures Encode(this ITextEncoder text, IReadOnlyList<string> captions, TextForm form) =>
+        form == TextForm.Tokens ? text.EncodeTokens(captions) : text.Encode(captions);
 }
