@@ -31,6 +31,9 @@ public sealed record ModelConfig
     /// <summary>Whether transformer blocks run again in the backward pass instead of keeping their activations; the experiment's <c>training.recompute</c>.</summary>
     [Derived] public bool Recompute { get; init; }
 
+    /// <summary>What the text is given as; the experiment's <c>text</c>.</summary>
+    [Derived] public TextForm Text { get; init; } = TextForm.Pooled;
+
     /// <summary>Side of a token in pixels; tokens are patches of this size.</summary>
     public int PatchSize { get; init; } = 4;
 
@@ -64,10 +67,13 @@ public sealed record ModelConfig
     /// <summary>Heads of the cross-attention to the text (published: 8, fixed).</summary>
     public int CrossHeads { get; init; } = 8;
 
-    /// <summary>W, width of the flow-matching head.</summary>
+    /// <summary>flow or gauss: how tokens come from noise.</summary>
+    public HeadKind Head { get; init; } = HeadKind.Flow;
+
+    /// <summary>W, width of the denoising head.</summary>
     public int HeadWidth { get; init; } = 256;
 
-    /// <summary>Residual blocks of the flow-matching head.</summary>
+    /// <summary>Residual blocks of the denoising head.</summary>
     public int HeadDepth { get; init; } = 3;
 
     /// <summary>How often each masked token is noised anew in a training step (published scripts: 4).</summary>

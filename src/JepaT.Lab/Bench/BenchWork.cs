@@ -71,7 +71,8 @@ internal sealed class BenchWork : IDisposable
         model.eval();
         var text = randn([b, config.TextDim], generator: generator);
         var noise = randn([b, config.Tokens, config.TokenDim], generator: generator);
-        foreach (var step in Sampler.Steps(model, text, Orders(b), noise, size.Sampling))
+        var draws = new SampleDraws(Orders(b), noise, zeros(0, b, config.Tokens, config.TokenDim));             // the flow head draws no more
+        foreach (var step in Sampler.Steps(model, text, draws, size.Sampling))
         {
             if (step.Iteration == size.Iterations - 1) ImageTokens.Unpatchify(step.Tokens, config.PatchSize);
             step.Dispose();

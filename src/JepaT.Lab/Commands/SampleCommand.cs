@@ -53,12 +53,14 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var prompts = new HashedText().Encode(settings.Prompts);        // a bad prompt is named before anything is loaded
+        var text = new HashedText();
+        text.Encode(settings.Prompts);                                  // a bad prompt is named before anything is loaded
         AtomicFile.Require(settings.Output);
         var checkpoint = Checkpoints.Find(settings.Run);
         var (model, experiment) = Checkpoint.LoadEma(checkpoint, settings.Overrides, "sampling.*", "device", "threads");
         using var owned = model;
-        var features = prompts.repeat_interleave(settings.Count, 0).to(Workbench.DeviceOf(experiment));
+        var device = Workbench.DeviceOf(experiment);
+        var features = text.Encode(settings.Prompts, experiment.Text).Each(t => t.repeat_interleave(settings.Count, 0).to(device));
         var seeds = settings.Prompts.SelectMany(_ => Enumerable.Range(settings.Seed, settings.Count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
         using var progress = new Progress("sampling", seeds.Count, "pictures");
         progress.Report(0);
@@ -66,7 +68,7 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
         foreach (var part in Enumerable.Range(0, seeds.Count).Chunk(experiment.Evaluation.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            parts.Add(Pictures.Round(Sampler.Images(model, features.narrow(0, part[0], part.Length), seeds.GetRange(part[0], part.Length), experiment.Sampling)));
+            parts.Add(Pictures.Round(Sampler.Images(model, features.Each(t => t.narrow(0, part[0], part.Length)), seeds.GetRange(part[0], part.Length), experiment.Sampling)));
             progress.Report(part[^1] + 1);
         }
         var png = ImageGrid.Png(cat(parts, 0), columns: settings.Count, scale: 4, rowCaptions: settings.Prompts);

@@ -16,6 +16,12 @@ public sealed record Experiment
     /// <summary>Where text enters: a preset (none, late, cross-attention, raw-text, full, paper) or a mapping of the four switches.</summary>
     public Fusion Fusion { get; init; } = Fusion.Full;
 
+    /// <summary>
+    /// pooled: one vector a caption, as the published code (its oddity 2: the cross-attention is then a constant of the text); tokens: the
+    /// cross-attention sees a vector for each token.
+    /// </summary>
+    public TextForm Text { get; init; } = TextForm.Pooled;
+
     /// <summary>Oddities of the published code that are kept: corrected, published, or a mapping of single switches.</summary>
     public Errata Errata { get; init; } = Errata.Corrected;
 
@@ -51,6 +57,7 @@ public sealed record Experiment
         Channels = Data.Name == FashionMnist.Plain ? 1 : 3,
         TextDim = new HashedText().Dim,
         Fusion = Fusion,
+        Text = Text,
         Errata = Errata,
         Precision = Training.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32,
         Recompute = Training.Recompute,
@@ -159,7 +166,7 @@ public sealed record TrainingConfig
     /// <summary>Least share of masked tokens (published: 0.7).</summary>
     public double MinimumMaskRatio { get; init; } = 0.7;
 
-    /// <summary>Weight of the flow-matching loss.</summary>
+    /// <summary>Weight of the loss of the denoising head.</summary>
     public double FlowWeight { get; init; } = 1;
 
     /// <summary>Weight of the JEPA loss (published scripts: 1).</summary>

@@ -35,11 +35,12 @@ internal static class MachineLimits
     public static double LeastMemory(Experiment experiment, bool training)
     {
         var model = experiment.ResolvedModel;
-        double parameters;
-        using (var outline = JepaModel.Outline(model)) parameters = outline.NamedWeights().Sum(p => p.Value.numel());
+        double parameters, noises;
+        using (var outline = JepaModel.Outline(model))
+            (parameters, noises) = (outline.NamedWeights().Sum(p => p.Value.numel()), outline.StepNoises(experiment.Sampling));
         if (experiment.Device != "cpu") return Float * parameters;
-        var sampling = Float * 2 * Math.Min(experiment.Evaluation.BatchSize, experiment.Evaluation.Count)
-            * (model.BufferTokens + model.Tokens) * (4.0 + model.MlpRatio) * model.Dim;
+        var sampling = Float * Math.Min(experiment.Evaluation.BatchSize, experiment.Evaluation.Count)
+            * (2.0 * (model.BufferTokens + model.Tokens) * (4.0 + model.MlpRatio) * model.Dim + 2 * noises * model.Tokens * model.TokenDim);
         return training
             ? Float * 5 * parameters + Math.Max(sampling, experiment.Training.BatchSize * Activations(model, experiment.Training.MinimumMaskRatio))
             : Float * parameters + sampling;

@@ -30,11 +30,11 @@ internal sealed class ModelEvaluation : IDisposable
 
         var (items, colours) = (Numbers(test.Items), Numbers(test.Colours));
         var config = experiment.Evaluation;
-        seen = new Prompts(text, Enumerable.Range(0, config.Count).Select(i => new Pair(items[i % items.Length], colours[i % items.Length])));
+        seen = new Prompts(text, experiment.Text, Enumerable.Range(0, config.Count).Select(i => new Pair(items[i % items.Length], colours[i % items.Length])));
         var tinted = test.Channels > 1;
-        if (tinted) heldOut = new Prompts(text, Enumerable.Range(0, config.HeldOutCount).Select(i => Vocabulary.HeldOutPairs[i % Vocabulary.HeldOutPairs.Count]));
+        if (tinted) heldOut = new Prompts(text, experiment.Text, Enumerable.Range(0, config.HeldOutCount).Select(i => Vocabulary.HeldOutPairs[i % Vocabulary.HeldOutPairs.Count]));
         var shown = GridPairs(tinted).ToList();
-        grid = new Prompts(text, shown.SelectMany(p => Enumerable.Repeat(p, GridCopies)));
+        grid = new Prompts(text, experiment.Text, shown.SelectMany(p => Enumerable.Repeat(p, GridCopies)));
         (GridPrompts, GridHeldOut) = ([.. shown.Select(Caption)], [.. shown.Where(p => Vocabulary.IsHeldOut(p.Item, p.Colour)).Select(Caption)]);
     }
 
@@ -94,7 +94,8 @@ internal sealed class ModelEvaluation : IDisposable
     private Tensor Generate(JepaModel model, Prompts prompts, long seeds, int at, int count)
     {
         using var scope = NewDisposeScope();
-        var features = prompts.Features.narrow(0, at, count).to(model.Unconditional(1).device);
+        var device = model.Unconditional(1).device;
+        var features = prompts.Features.Each(t => t.narrow(0, at, count).to(device));
         var own = Enumerable.Range(at, count).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, seeds + i)).ToList();
         var images = Sampler.Images(model, features, own, experiment.Sampling);
         return Pictures.Round(images).MoveToOuterDisposeScope();
@@ -114,13 +115,14 @@ internal sealed class ModelEvaluation : IDisposable
     /// <summary>Prompts with what they ask for; equal ones are encoded once.</summary>
     private sealed class Prompts : IDisposable
     {
-        public Prompts(ITextEncoder text, IEnumerable<Pair> pairs)
+        public Prompts(ITextEncoder text, TextForm form, IEnumerable<Pair> pairs)
         {
             var all = pairs.ToList();
             var distinct = all.Distinct().ToList();
             var idOf = distinct.Select((p, i) => (p, i)).ToDictionary(x => x.p, x => (long)x.i);
             using var scope = NewDisposeScope();
-            Features = text.Encode([.. distinct.Select(Caption)]).index_select(0, tensor(all.ConvertAll(p => idOf[p]))).DetachFromDisposeScope();
+            var ids = tensor(all.ConvertAll(p => idOf[p]));
+            Features = text.Encode([.. distinct.Select(Caption)], form).Each(t => t.index_select(0, ids).DetachFromDisposeScope());
             Items = tensor(all.ConvertAll(p => (long)p.Item)).DetachFromDisposeScope();
             Colours = tensor(all.ConvertAll(p => (long)p.Colour)).DetachFromDisposeScope();
             Count = all.Count;
@@ -128,7 +130,7 @@ internal sealed class ModelEvaluation : IDisposable
 
         public int Count { get; }
 
-        public Tensor Features { get; }
+        public TextFeatures Features { get; }
 
         public Tensor Items { get; }
 

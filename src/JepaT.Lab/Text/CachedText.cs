@@ -52,7 +52,7 @@ public sealed class CachedText : ITextEncoder, IDisposable
     {
         var pooled = Encode(captions);
         return captions.Any(c => known[c].Tokens is null) ? new(pooled, null, null)
-            : TextFeatures.Pad(pooled, [.. captions.Select(c => known[c].Tokens!)]);
+            : TextPadding.Pad(pooled, [.. captions.Select(c => known[c].Tokens!)]);
     }
 
     /// <inheritdoc/>
@@ -84,11 +84,12 @@ public sealed class CachedText : ITextEncoder, IDisposable
         var tokens = known.Values.SelectMany(k => k.Tokens ?? []).ToArray();
         var lengths = known.Values.Select(k => k.Tokens is { } t ? (long)t.Length / Dim : -1).ToArray();
         Safetensors.Save(file,
-            [
-                new("pooled", tensor(pooled, [known.Count, Dim])),
-                new("tokens", tensor(tokens, [tokens.Length / Dim, Dim])),
-                new("lengths", tensor(lengths)),
-            ],
+            new Dictionary<string, Tensor>
+            {
+                ["pooled"] = tensor(pooled, [known.Count, Dim]),
+                ["tokens"] = tensor(tokens, [tokens.Length / Dim, Dim]),
+                ["lengths"] = tensor(lengths),
+            },
             new Dictionary<string, string>
             {
                 ["fingerprint"] = fingerprint,

@@ -68,7 +68,7 @@ public sealed class ClipText : ITextEncoder, IDisposable
             pooled.Add(vectors);
             for (var i = 0; i < ends.Length; i++) tokens.Add([.. hidden[i].narrow(0, 0, ends[i] + 1).contiguous().data<float>()]);
         }
-        var features = TextFeatures.Pad(pooled.Count == 0 ? empty(0, Dim) : cat(pooled), tokens);
+        var features = TextPadding.Pad(pooled.Count == 0 ? empty(0, Dim) : cat(pooled), tokens);
         foreach (var t in new[] { features.Pooled, features.Tokens!, features.Mask! }) t.MoveToOuterDisposeScope();
         return features;
     }

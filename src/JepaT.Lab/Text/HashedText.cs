@@ -49,7 +49,7 @@ public sealed class HashedText : ITextEncoder
             for (var i = 0; i < words.Count; i++) Encode([words[i]], rows.AsSpan(i * Dim, Dim));
             tokens.Add(rows);
         }
-        return TextFeatures.Pad(pooled, tokens);
+        return TextPadding.Pad(pooled, tokens);
     }
 
     /// <summary>Refuses what no encoder takes.</summary>

@@ -20,3 +20,12 @@ public interface ITextEncoder
     /// <exception cref="UserException">A caption is empty or too long.</exception>
     TextFeatures EncodeTokens(IReadOnlyList<string> captions);
 }
+
+/// <summary>Text in the form that an experiment asks for.</summary>
+public static class TextEncoderForms
+{
+    /// <summary>B captions → pooled vectors, in the form <see cref="TextForm.Tokens"/> with those of the tokens; on the CPU.</summary>
+    /// <exception cref="UserException">A caption is empty or too long.</exception>
+    public static TextFeatures Encode(this ITextEncoder text, IReadOnlyList<string> captions, TextForm form) =>
+        form == TextForm.Tokens ? text.EncodeTokens(captions) : text.Encode(captions);
+}

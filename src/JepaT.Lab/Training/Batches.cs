@@ -2,24 +2,24 @@ namespace JepaT.Lab;
 
 /// <summary>Pictures and the text features of their captions.</summary>
 /// <param name="Images">(B, C, H, W) float32 in [-1, 1].</param>
-/// <param name="Text">(B, text) float32.</param>
-internal sealed record Batch(Tensor Images, Tensor Text);
+/// <param name="Text">Features of B captions.</param>
+internal sealed record Batch(Tensor Images, TextFeatures Text);
 
 /// <summary>Batches and draws of any step, from the seed and the step alone: equal for all presets of an ablation.</summary>
 internal sealed class Batches : IDisposable
 {
     private readonly ImageDataset data;
-    private readonly Tensor captions;                   // (captions, text)
+    private readonly TextFeatures captions;             // a row a caption
     private readonly TrainingConfig config;
     private readonly long seed;
     private Tensor? order;
     private long orderEpoch = -1;
 
-    public Batches(ImageDataset data, ITextEncoder text, TrainingConfig config, long seed)
+    public Batches(ImageDataset data, ITextEncoder text, TrainingConfig config, long seed, TextForm form = TextForm.Pooled)
     {
         (this.data, this.config, this.seed) = (data, config, seed);
         RequireFit(config, data);
-        captions = text.Encode(data.Captions).to(data.CaptionIds.device).DetachFromDisposeScope();
+        captions = text.Encode(data.Captions, form).Each(t => t.to(data.CaptionIds.device).DetachFromDisposeScope());
     }
 
     /// <exception cref="UserException">A batch is larger than the data.</exception>
@@ -44,8 +44,8 @@ internal sealed class Batches : IDisposable
         }
         using var scope = NewDisposeScope();
         var index = order!.narrow(0, at * config.BatchSize, config.BatchSize);
-        return new(data.Images(index).MoveToOuterDisposeScope(),
-            captions.index_select(0, data.CaptionIds.index_select(0, index)).MoveToOuterDisposeScope());
+        var ids = data.CaptionIds.index_select(0, index);
+        return new(data.Images(index).MoveToOuterDisposeScope(), captions.Each(t => t.index_select(0, ids).MoveToOuterDisposeScope()));
     }
 
     public LossDraws Draws(long step, ModelConfig model)

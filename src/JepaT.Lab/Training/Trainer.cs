@@ -37,7 +37,7 @@ internal sealed class Trainer : IDisposable
     {
         this.experiment = experiment;
         checkpoint = Path.Combine(folder, Checkpoint.FileName);
-        batches = new Batches(data, text, experiment.Training, experiment.Seed);
+        batches = new Batches(data, text, experiment.Training, experiment.Seed, experiment.Text);
         Model = new JepaModel(experiment.ResolvedModel, Seeds.Of(experiment.Seed, SeedUse.Weights));
         Model.to(data.CaptionIds.device);               // before the optimizer: moving replaces parameters
         Ema = JepaT.Lab.Ema.Create(Model);

@@ -1,138 +1,45 @@
-using static TorchSharp.torch.nn;
-
 namespace JepaT.Model;
 
-// Shapes: … any leading axes, D token channels, C width of z, W width of the head.
-
-/// <summary>Velocity network: an MLP on one noisy token with adaptive LayerNorm from time and z (adaLN, as DiT and MAR).</summary>
-internal sealed class FlowHead : Module<Tensor, Tensor, Tensor>
+/// <summary>
+/// Flow matching: the straight path from noise x0 (t = 0) to a token x1 (t = 1); the network tells the velocity x1 − x0 (paper:
+/// flow-matching objective).
+/// </summary>
+internal sealed class FlowHead(ModelConfig config, Init init) : IDenoisingHead
 {
-    private const int Sinusoids = 256;
     private const double TimeScale = 1000;
 
-    private readonly bool unscaledTime;
-    [ComponentName(Name = "time_embed")] private readonly TimeEmbedding time;
-    [ComponentName(Name = "cond_embed")] private readonly Linear condition;
-    [ComponentName(Name = "input_proj")] private readonly Linear input;
-    [ComponentName(Name = "res_blocks")] private readonly ModuleList<HeadBlock> blocks;
-    [ComponentName(Name = "final_layer")] private readonly FinalLayer final;
+    // The sinusoids were made for times up to 1,000; over [0, 1) most of them hardly move (reference, oddity 15).
+    private readonly bool unscaledTime = config.Errata.UnscaledTime;
 
-    public FlowHead(ModelConfig config, Init init) : base(nameof(FlowHead))
-    {
-        long w = config.HeadWidth;
-        // The sinusoids were made for times up to 1,000; over [0, 1) most of them hardly move (reference, oddity 15).
-        unscaledTime = config.Errata.UnscaledTime;
-        time = new TimeEmbedding(Sinusoids, w, init);
-        condition = init.Linear(config.Dim, w);
-        input = init.Linear(config.TokenDim, w);
-        blocks = new ModuleList<HeadBlock>([.. Enumerable.Range(0, config.HeadDepth).Select(_ => new HeadBlock(w, init))]);
-        final = new FinalLayer(w, config.TokenDim, init);
-        RegisterComponents();
-    }
+    public DenoisingMlp Net { get; } = new(config, config.TokenDim, init);
 
     /// <summary>t (…) in [0, 1] → (…, W).</summary>
     public Tensor EmbedTime(Tensor t)
     {
-        if (unscaledTime) return time.call(t);
+        if (unscaledTime) return Net.EmbedTime(t);
         using var scaled = t * TimeScale;
-        return time.call(scaled);
+        return Net.EmbedTime(scaled);
     }
 
-    /// <summary>z (…, C) → (…, W).</summary>
-    public Tensor EmbedCondition(Tensor z) => condition.call(z);
-
-    /// <summary>
-    /// xt (…, D), y = time + condition (…, W) → velocity (…, D). With guidance y has twice the rows (conditional, then
-    /// unconditional) of xt, and so has the result: the two halves see the same noisy tokens.
-    /// </summary>
-    public override Tensor forward(Tensor xt, Tensor y)
+    /// <summary>Mean over channels of (v − (x1 − x0))² at xt = t x1 + (1 − t) x0.</summary>
+    public Tensor RowLosses(Tensor x1, Tensor z, Tensor t, Tensor x0)
     {
         using var scope = NewDisposeScope();
-        var h = input.call(xt);
-        if (y.shape[0] != h.shape[0]) h = cat([h, h], 0);
-        var modulation = functional.silu(y);            // shared: each adaLN layer starts with it
-        foreach (var block in blocks) h = block.Call(h, modulation);
-        return final.Call(h, modulation).MoveToOuterDisposeScope();
-    }
-}
-
-/// <summary>Linear, SiLU, linear.</summary>
-internal sealed class SiluMlp : Module<Tensor, Tensor>
-{
-    [ComponentName(Name = "0")] private readonly Linear first;
-    [ComponentName(Name = "2")] private readonly Linear second;
-
-    public SiluMlp(Linear first, Linear second) : base(nameof(SiluMlp))
-    {
-        (this.first, this.second) = (first, second);
-        RegisterComponents();
+        var ut = x1 - x0;                                                   // (copies, R, D)
+        var xt = addcmul(x0, t.unsqueeze(-1), ut, 1);
+        var y = EmbedTime(t) + Net.EmbedCondition(z);
+        return (Net.call(xt, y) - ut).square().mean([-1]).MoveToOuterDisposeScope();
     }
 
-    public override Tensor forward(Tensor x)
+    /// <summary>Euler steps of the ODE, which knows no noise on the way (nor a temperature: oddity 15).</summary>
+    public Tensor Sample(Tensor noise, Tensor z, Tensor stepNoise, double guidance, SamplingConfig config, List<Tensor>? states = null) =>
+        OdeSolver.Euler(this, noise, z, guidance, config.OdeSteps, config.TimeShift, states);
+
+    public int StepNoises(SamplingConfig config) => 0;
+
+    public float[] Times(SamplingConfig config)
     {
-        using var scope = NewDisposeScope();
-        return second.call(functional.silu(first.call(x))).MoveToOuterDisposeScope();
-    }
-}
-
-/// <summary>Shift, scale and gate from the modulation vector; starts as zero, so that a block starts as the identity.</summary>
-internal sealed class Modulation : Module
-{
-    private readonly int parts;
-    [ComponentName(Name = "1")] private readonly Linear linear;
-
-    public Modulation(long width, int parts, Init init) : base(nameof(Modulation))
-    {
-        this.parts = parts;
-        linear = init.NormalLinear(width, parts * width, std: 0);
-        RegisterComponents();
-    }
-
-    public Tensor[] Call(Tensor modulation) => linear.call(modulation).chunk(parts, -1);
-}
-
-internal sealed class HeadBlock : Module
-{
-    [ComponentName(Name = "in_ln")] private readonly LayerNorm norm;
-    [ComponentName(Name = "mlp")] private readonly SiluMlp mlp;
-    [ComponentName(Name = "adaLN_modulation")] private readonly Modulation modulate;
-
-    public HeadBlock(long width, Init init) : base(nameof(HeadBlock))
-    {
-        norm = init.LayerNorm(width);
-        mlp = new SiluMlp(init.Linear(width, width), init.Linear(width, width));
-        modulate = new Modulation(width, 3, init);
-        RegisterComponents();
-    }
-
-    /// <summary>x and modulation (…, W) → (…, W).</summary>
-    public Tensor Call(Tensor x, Tensor modulation)
-    {
-        using var scope = NewDisposeScope();
-        var m = modulate.Call(modulation);
-        var (shift, scale, gate) = (m[0], m[1], m[2]);
-        return addcmul(x, gate, mlp.call(addcmul(shift, norm.call(x), scale + 1, 1)), 1).MoveToOuterDisposeScope();
-    }
-}
-
-internal sealed class FinalLayer : Module
-{
-    private readonly long[] width;
-    [ComponentName(Name = "linear")] private readonly Linear linear;
-    [ComponentName(Name = "adaLN_modulation")] private readonly Modulation modulate;
-
-    public FinalLayer(long width, long outputs, Init init) : base(nameof(FinalLayer))
-    {
-        this.width = [width];
-        linear = init.NormalLinear(width, outputs, std: 0);
-        modulate = new Modulation(width, 2, init);
-        RegisterComponents();
-    }
-
-    public Tensor Call(Tensor x, Tensor modulation)
-    {
-        using var scope = NewDisposeScope();
-        var m = modulate.Call(modulation);
-        return linear.call(addcmul(m[0], functional.layer_norm(x, width, eps: 1e-6), m[1] + 1, 1)).MoveToOuterDisposeScope();
+        using var times = OdeSolver.Times(config.OdeSteps, config.TimeShift);
+        return times.data<float>().ToArray();
     }
 }

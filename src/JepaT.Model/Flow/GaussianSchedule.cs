@@ -81,16 +81,16 @@ public sealed class GaussianSchedule
             if (int.TryParse(spacing.AsSpan(4), out var want))
                 for (var stride = 1; stride < TrainingSteps; stride++)
                     if ((TrainingSteps + stride - 1) / stride == want) return [.. Enumerable.Range(0, want).Select(i => i * stride)];
-            throw new UserException($"spacing '{spacing}' cannot be made: no whole stride over {TrainingSteps} steps gives that many");
+            throw new UserException($"sampling.gauss_spacing '{spacing}' cannot be made: no whole stride over {TrainingSteps} steps gives that many");
         }
         var counts = spacing.Split(',').Select(s => int.TryParse(s, out var c) && c > 0 ? c
-            : throw new UserException($"spacing '{spacing}' is no list of step counts such as 100 or 10,5")).ToArray();
+            : throw new UserException($"sampling.gauss_spacing '{spacing}' is no list of step counts such as 100 or 10,5")).ToArray();
         SortedSet<int> kept = [];
         var start = 0;
         for (var i = 0; i < counts.Length; i++)
         {
             var size = TrainingSteps / counts.Length + (i < TrainingSteps % counts.Length ? 1 : 0);
-            if (counts[i] > size) throw new UserException($"spacing '{spacing}' asks for {counts[i]} of {size} steps");
+            if (counts[i] > size) throw new UserException($"sampling.gauss_spacing '{spacing}' asks for {counts[i]} of {size} steps");
             var stride = counts[i] == 1 ? 1 : (size - 1.0) / (counts[i] - 1);
             var at = 0.0;
             for (var k = 0; k < counts[i]; k++, at += stride) kept.Add(start + (int)Math.Round(at, MidpointRounding.ToEven));

@@ -48,7 +48,8 @@ public sealed record Fusion(bool TextInEncoder, bool TextInPredictor, bool PostC
 
 /// <summary>
 /// Oddities of the published code that can be kept, so that their effect can be measured. The numbers are those of the
-/// reference's list; all off is our default, all on (<c>errata: published</c>) is what the golden tensors use.
+/// reference's list; all off is our default, all on (<c>errata: published</c>) is what the golden tensors use. Number 2, a
+/// cross-attention that is a constant of the text, has no switch here: it is what <see cref="TextForm.Pooled"/> means.
 /// </summary>
 public sealed record Errata
 {

@@ -18,22 +18,26 @@ internal sealed class TextFusion : Module
         RegisterComponents();
     }
 
-    /// <summary>z (B, m, C), text (B, C) → (B, m, C); z as it came when both switches are off.</summary>
-    public Tensor Call(Tensor z, Tensor text)
+    /// <summary>z (B, m, C), text of B rows → (B, m, C); z as it came when both switches are off.</summary>
+    public Tensor Call(Tensor z, TextCondition text)
     {
         using var scope = NewDisposeScope();
         var y = z.alias();
-        if (fusion.PostCrossAttention) y = y + crossAttention.Call(y.shape[1], text);
-        if (fusion.RawText) y = rawTextProjection.call(cat([y, text.unsqueeze(1).expand(-1, y.shape[1], -1)], -1));
+        if (fusion.PostCrossAttention) y = y + crossAttention.Call(y, text);
+        if (fusion.RawText) y = rawTextProjection.call(cat([y, text.Pooled.unsqueeze(1).expand(-1, y.shape[1], -1)], -1));
         return y.MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>
-/// Attention of every token to one pooled text vector, repeated L times in the published code. With equal keys the softmax is
-/// uniform whatever the queries are, so the output is the constant <c>out(value(text))</c> and W_q, W_k get no gradient
-/// (reference, oddity 2); it is computed as such. Dropout on L equal weights is a binomial factor for each head and query.
+/// Attention of every image token to the text. With text tokens it is attention: queries from z, keys and values from the tokens. The
+/// text has no positions here; what a text encoder knows of the order of words is in its tokens.
 /// </summary>
+/// <remarks>
+/// The pooled form is the published one: one vector, repeated L times. With equal keys the softmax is uniform whatever the queries
+/// are, so the output is the constant <c>out(value(text))</c> and W_q, W_k get no gradient (reference, oddity 2; <c>text: pooled</c> keeps
+/// it, there is no other switch); it is computed as such. Dropout on L equal weights is a binomial factor for each head and query.
+/// </remarks>
 internal sealed class CrossAttention : Module
 {
     private readonly int heads, keys;
@@ -50,6 +54,23 @@ internal sealed class CrossAttention : Module
         inputBias = init.Zeros(3 * c);
         output = init.Linear(c, c);
         RegisterComponents();
+    }
+
+    /// <summary>z (B, n, C), text of B rows → what is added to z: (B, n, C), or (B, 1, C) where it is the same for all tokens.</summary>
+    public Tensor Call(Tensor z, TextCondition text) => text is { Tokens: { } tokens, Mask: { } mask } ? Attend(z, tokens, mask) : Call(z.shape[1], text.Pooled);
+
+    // z (B, n, C), tokens (B, T, C), mask (B, T) → (B, n, C)
+    private Tensor Attend(Tensor z, Tensor tokens, Tensor mask)
+    {
+        using var scope = NewDisposeScope();
+        long b = z.shape[0], c = z.shape[2];
+        var q = functional.linear(z, inputWeight.narrow(0, 0, c), inputBias.narrow(0, 0, c));
+        var kv = functional.linear(tokens, inputWeight.narrow(0, c, 2 * c), inputBias.narrow(0, c, 2 * c)).chunk(2, -1);
+        var y = functional.scaled_dot_product_attention(Split(q), Split(kv[0]), Split(kv[1]),
+            attn_mask: mask.unsqueeze(1).unsqueeze(1), p: training ? dropout : 0);          // (B, h, n, C/h)
+        return output.call(y.transpose(1, 2).reshape(b, -1, c)).MoveToOuterDisposeScope();
+
+        Tensor Split(Tensor t) => t.reshape(b, t.shape[1], heads, c / heads).transpose(1, 2);
     }
 
     /// <summary>text (B, C) → what is added to each of n tokens: (B, 1, C), with dropout (B, n, C).</summary>

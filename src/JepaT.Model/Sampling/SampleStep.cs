@@ -15,8 +15,17 @@ public sealed record SamplingConfig
     /// <summary>Linear (rises with the share of tokens generated) or constant.</summary>
     public GuidanceSchedule GuidanceSchedule { get; init; } = GuidanceSchedule.Linear;
 
-    /// <summary>Above 1 spends more ODE steps near the noise; 1 is uniform.</summary>
+    /// <summary>Above 1 spends more ODE steps of the flow head near the noise; 1 is uniform.</summary>
     public double TimeShift { get; init; } = 1;
+
+    /// <summary>
+    /// Reverse steps of the Gaussian head: <c>100</c>, first and last included; <c>10,5</c>, so many in each section; <c>ddim25</c>, a whole
+    /// stride; 1000 takes all (published scripts: 100).
+    /// </summary>
+    public string GaussSpacing { get; init; } = "100";
+
+    /// <summary>Factor of the noise in the Gaussian head's steps; the flow head has none (reference, oddity 15).</summary>
+    public double Temperature { get; init; } = 1;
 
     /// <summary>Checks the values against a model's number of tokens.</summary>
     /// <exception cref="UserException">Names the key out of range.</exception>
@@ -28,6 +37,9 @@ public sealed record SamplingConfig
         if (OdeSteps is < 1 or > 10_000) throw new UserException($"sampling.ode_steps is {OdeSteps}; it must lie between 1 and 10000");
         if (Guidance is not (>= 0 and <= 100)) throw new UserException($"sampling.guidance is {Guidance}; it must lie between 0 and 100");
         if (TimeShift is not (>= 0.01 and <= 100)) throw new UserException($"sampling.time_shift is {TimeShift}; it must lie between 0.01 and 100");
+        if (Temperature is not (>= 0 and <= 10)) throw new UserException($"sampling.temperature is {Temperature}; it must lie between 0 and 10");
+        if (string.IsNullOrEmpty(GaussSpacing)) throw new UserException("sampling.gauss_spacing is empty; write e.g. 100, 10,5 or ddim25 (1000 takes all steps)");
+        _ = new GaussianSchedule(GaussSpacing);         // names what cannot be made
     }
 }
 
@@ -41,6 +53,12 @@ public enum GuidanceSchedule
     Constant,
 }
 
+/// <summary>Everything random of B images in sampling. Each token is generated once, so its noise is addressed by its place.</summary>
+/// <param name="Orders">(B, L) int64, a permutation each; the first places stay masked longest.</param>
+/// <param name="Noise">(B, L, D): what each token starts from.</param>
+/// <param name="StepNoise">(S, B, L, D): noise of the head's step s, see <see cref="JepaModel.StepNoises"/>; more than S are not read.</param>
+public sealed record SampleDraws(Tensor Orders, Tensor Noise, Tensor StepNoise);
+
 /// <summary>What one masked iteration of the sampler did. The caller owns it; its tensors are detached from any scope.</summary>
 /// <param name="Iteration">Counted from 0.</param>
 /// <param name="Tokens">(B, L, D) all tokens so far; masked ones are 0.</param>
@@ -49,7 +67,7 @@ public enum GuidanceSchedule
 /// <param name="Predicted">(B, m) int64, places generated in this iteration, ascending.</param>
 /// <param name="Z">(B, m, C) the predictor's fused output at these places; with guidance the conditional half.</param>
 /// <param name="Guidance">Guidance scale of this iteration.</param>
-/// <param name="OdeStates">If asked: (B, m, D) at each of the ODE's times, noise first; else empty.</param>
+/// <param name="OdeStates">If asked: (B, m, D) at each of <see cref="JepaModel.StateTimes"/>, noise first; else empty.</param>
 public sealed record SampleStep(int Iteration, Tensor Tokens, Tensor Mask, Tensor Order, Tensor Predicted, Tensor Z, double Guidance,
     IReadOnlyList<Tensor> OdeStates) : IDisposable
 {

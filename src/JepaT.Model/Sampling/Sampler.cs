@@ -1,37 +1,42 @@
 namespace JepaT.Model;
 
 /// <summary>
-/// Generates images: masked iterations (random order, cosine schedule) × ODE steps × guidance. Runs the model as it is: put it
+/// Generates images: masked iterations (random order, cosine schedule) × steps of the head × guidance. Runs the model as it is: put it
 /// in eval mode, and take the EMA weights. Fusion is applied as in training unless the errata say otherwise.
 /// </summary>
 public static class Sampler
 {
     /// <summary>Everything random of one image, from its own seed: image i does not depend on the batch it is made in.</summary>
-    /// <returns>Orders (B, L) int64 and noise (B, L, D), one row a seed.</returns>
-    public static (Tensor Orders, Tensor Noise) Draw(ModelConfig config, IReadOnlyList<long> seeds, Device? device = null)
+    /// <returns>One row a seed, on the model's device.</returns>
+    public static SampleDraws Draw(JepaModel model, IReadOnlyList<long> seeds, SamplingConfig sampling)
     {
         using var scope = NewDisposeScope();
-        List<Tensor> orders = [], noise = [];
+        var (config, device, steps) = (model.Config, model.Unconditional(1).device, model.StepNoises(sampling));
+        List<Tensor> orders = [], noise = [], stepNoise = [];
         foreach (var seed in seeds)
         {
             using var g = new Generator((ulong)seed);
             orders.Add(randperm(config.Tokens, generator: g));
             noise.Add(randn([config.Tokens, config.TokenDim], generator: g));
+            stepNoise.Add(randn([steps, config.Tokens, config.TokenDim], generator: g));
         }
-        return (stack(orders).to(device ?? CPU).MoveToOuterDisposeScope(), stack(noise).to(device ?? CPU).MoveToOuterDisposeScope());
+        return new(Own(stack(orders)), Own(stack(noise)), Own(stack(stepNoise, 1)));
+
+        Tensor Own(Tensor t) => t.to(device).MoveToOuterDisposeScope();
     }
 
     /// <summary>Images of these text features: (B, c, H, W).</summary>
     /// <param name="model">The model, in eval mode.</param>
-    /// <param name="features">Text features (B, text), or null for images without text.</param>
+    /// <param name="features">Text features of B captions, or null for images without text.</param>
     /// <param name="seeds">One an image.</param>
     /// <param name="config">How to generate.</param>
-    public static Tensor Images(JepaModel model, Tensor? features, IReadOnlyList<long> seeds, SamplingConfig config)
+    public static Tensor Images(JepaModel model, TextFeatures? features, IReadOnlyList<long> seeds, SamplingConfig config)
     {
         using var scope = NewDisposeScope();
-        var (orders, noise) = Draw(model.Config, seeds, model.Unconditional(1).device);
+        config.Validate(model.Config.Tokens);
+        var draws = Draw(model, seeds, config);
         Tensor? last = null;
-        foreach (var step in Steps(model, features, orders, noise, config))
+        foreach (var step in Steps(model, features, draws, config))
         {
             last?.Dispose();
             last = step.Tokens.alias();
@@ -44,33 +49,33 @@ public static class Sampler
 
     /// <summary>One record an iteration, computed when it is asked for; the caller disposes each.</summary>
     /// <param name="model">The model, in eval mode.</param>
-    /// <param name="features">Text features (B, text), or null for images without text.</param>
-    /// <param name="orders">(B, L) int64, a permutation each; the first places stay masked longest.</param>
-    /// <param name="noise">(B, L, D): every token is generated once, from its own noise.</param>
+    /// <param name="features">Text features of B captions, or null for images without text.</param>
+    /// <param name="draws">What is random.</param>
     /// <param name="config">How to generate.</param>
-    /// <param name="keepOdeStates">Whether the records carry the states of the ODE.</param>
+    /// <param name="keepOdeStates">Whether the records carry the states between noise and token.</param>
     /// <exception cref="UserException">A setting is out of range.</exception>
-    public static IEnumerable<SampleStep> Steps(JepaModel model, Tensor? features, Tensor orders, Tensor noise, SamplingConfig config,
-        bool keepOdeStates = false)
+    public static IEnumerable<SampleStep> Steps(JepaModel model, TextFeatures? features, SampleDraws draws, SamplingConfig config, bool keepOdeStates = false)
     {
         config.Validate(model.Config.Tokens);
-        Shape.Require(orders, nameof(orders), -1, model.Config.Tokens);
-        Shape.Require(noise, nameof(noise), orders.shape[0], model.Config.Tokens, model.Config.TokenDim);
-        return Iterate(model, features, orders, noise, config, keepOdeStates);
+        var (batch, length, d) = (draws.Orders.shape[0], (long)model.Config.Tokens, (long)model.Config.TokenDim);
+        Shape.Require(draws.Orders, nameof(draws.Orders), -1, length);
+        Shape.Require(draws.Noise, nameof(draws.Noise), batch, length, d);
+        Shape.Require(draws.StepNoise, nameof(draws.StepNoise), Math.Max(draws.StepNoise.shape[0], model.StepNoises(config)), batch, length, d);
+        return Iterate(model, features, draws, config, keepOdeStates);
     }
 
     // No scope and no no_grad may be open across a yield: each iteration opens and closes its own inside One.
-    private static IEnumerable<SampleStep> Iterate(JepaModel model, Tensor? features, Tensor orders, Tensor noise, SamplingConfig config, bool keepOdeStates)
+    private static IEnumerable<SampleStep> Iterate(JepaModel model, TextFeatures? features, SampleDraws draws, SamplingConfig config, bool keepOdeStates)
     {
-        using var text = Text(model, features, orders.shape[0], config);
-        var tokens = zeros_like(noise).DetachFromDisposeScope();
+        var text = Text(model, features, draws.Orders.shape[0], config);
+        var tokens = zeros_like(draws.Noise).DetachFromDisposeScope();
         try
         {
             var masked = model.Config.Tokens;
             for (var i = 0; i < config.Iterations; i++)
             {
                 var left = Masking.LeftAfter(model.Config.Tokens, config.Iterations, i, masked);
-                var step = One(model, text, tokens, orders, noise, config, keepOdeStates, i, masked, left);
+                var step = One(model, text, tokens, draws, config, keepOdeStates, i, masked, left);
                 tokens.Dispose();
                 tokens = step.Tokens.alias().DetachFromDisposeScope();
                 masked = left;
@@ -80,26 +85,27 @@ public static class Sampler
         finally
         {
             tokens.Dispose();
+            text.Dispose();
         }
     }
 
-    /// <summary>Projected text (B, C); with guidance followed by as many unconditional rows (2B, C).</summary>
-    private static Tensor Text(JepaModel model, Tensor? features, long batch, SamplingConfig config)
+    /// <summary>Projected text of B rows; with guidance followed by as many unconditional rows. The caller owns it.</summary>
+    private static TextCondition Text(JepaModel model, TextFeatures? features, long batch, SamplingConfig config)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var c = features is null ? model.Unconditional(batch) : model.ProjectText(features);
+        TextCondition c = features is null ? model.Unconditional(batch) : model.ProjectText(features);
         // Guidance between equal halves is none: without text anywhere the second half would be the same work again.
         var guided = config.Guidance != 1 && features is not null && model.Config.Fusion.AnyText;
-        return (guided ? cat([c, model.Unconditional(batch)], 0) : c.clone()).DetachFromDisposeScope();
+        return (guided ? c.Then(model.Unconditional(batch)) : c.Each(t => t.clone())).Each(t => t.DetachFromDisposeScope());
     }
 
-    private static SampleStep One(JepaModel model, Tensor text, Tensor tokens, Tensor orders, Tensor noise, SamplingConfig config,
+    private static SampleStep One(JepaModel model, TextCondition text, Tensor tokens, SampleDraws draws, SamplingConfig config,
         bool keepOdeStates, int iteration, int masked, int left)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var (batch, length) = (orders.shape[0], model.Config.Tokens);
+        var (orders, batch, length) = (draws.Orders, draws.Orders.shape[0], model.Config.Tokens);
         // The last iteration reports one token left (it matters for the linear guidance) but predicts all.
         var stay = iteration == config.Iterations - 1 ? 0 : left;
         var wanted = Masking.Sorted(orders, stay, masked - stay);                                   // (B, m)
@@ -108,11 +114,11 @@ public static class Sampler
             ? 1 + (config.Guidance - 1) * (length - left) / length : config.Guidance;
 
         var z = model.Predict(tokens, visible, wanted, text, fuse: !model.Config.Errata.FusionSkippedInSampling);
-        var x0 = ImageTokens.Take(noise, wanted);                                                   // (B, m, D)
-        List<Tensor>? states = keepOdeStates ? [] : null;
-        var x1 = OdeSolver.Euler(model.FlowHead, x0.flatten(0, 1), z.flatten(0, 1), guidance, config.OdeSteps, config.TimeShift, states)
-            .reshape(x0.shape);
+        var x0 = ImageTokens.Take(draws.Noise, wanted);                                             // (B, m, D)
         var places = wanted.unsqueeze(-1).expand_as(x0);
+        var stepNoise = draws.StepNoise.gather(2, places.unsqueeze(0).expand(draws.StepNoise.shape[0], -1, -1, -1));
+        List<Tensor>? states = keepOdeStates ? [] : null;
+        var x1 = model.Head.Sample(x0.flatten(0, 1), z.flatten(0, 1), stepNoise.flatten(1, 2), guidance, config, states).reshape(x0.shape);
         var after = tokens.scatter(1, places, x1);
         var staying = orders.narrow(1, 0, stay);
         var mask = zeros(batch, length, dtype: ScalarType.Bool, device: orders.device).scatter_(1, staying, staying >= 0);

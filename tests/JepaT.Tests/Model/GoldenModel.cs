@@ -25,6 +25,7 @@ internal static class GoldenModel
         AttentionDropout = c.GetProperty("attn_dropout").GetDouble(),
         ProjectionDropout = c.GetProperty("proj_dropout").GetDouble(),
         CrossHeads = Int(c, "cross_heads"),
+        Head = c.GetProperty("head").GetString() switch { "flow" => HeadKind.Flow, "gauss" => HeadKind.Gauss, var other => throw new ArgumentException($"head {other}") },
         HeadWidth = Int(c, "head_width"),
         HeadDepth = Int(c, "head_depth"),
         NoiseCopies = Int(c, "diffusion_batch_mul"),
@@ -33,8 +34,26 @@ internal static class GoldenModel
         Errata = Errata.Published,
     };
 
-    /// <summary>Euler steps: the published number counts the times, of which there is one more.</summary>
-    public static int OdeSteps(JsonElement c) => int.Parse(c.GetProperty("num_sampling_steps").GetString()!) - 1;
+    /// <summary>
+    /// How a sampling case generates in one of its runs. The flow head's published number counts the times, of which there is one more
+    /// than steps; to the Gaussian head it is a spacing.
+    /// </summary>
+    public static SamplingConfig Sampling(JsonElement golden, JsonElement run)
+    {
+        var steps = golden.GetProperty("config").GetProperty("num_sampling_steps").GetString()!;
+        return new SamplingConfig
+        {
+            Iterations = Int(golden, "num_iter"),
+            OdeSteps = int.TryParse(steps, out var times) ? times - 1 : 1,
+            GaussSpacing = steps,
+            Temperature = Number("temperature"),
+            Guidance = Number("cfg_scale"),
+            GuidanceSchedule = run.TryGetProperty("cfg_schedule", out var s) && s.GetString() == "constant" ? GuidanceSchedule.Constant : GuidanceSchedule.Linear,
+            TimeShift = Number("time_shift"),
+        };
+
+        double Number(string key) => run.TryGetProperty(key, out var v) ? v.GetDouble() : 1;
+    }
 
     public static JepaModel Create(ModelConfig config, Golden weights)
     {
@@ -52,7 +71,7 @@ internal static class GoldenModel
         var b = orders.shape[0];
         var flat = (masked + arange(b).unsqueeze(1) * config.Tokens).flatten();                 // rows are (copy, image, token)
         return new LossDraws(orders, count, g[prefix + "drop"].to(ScalarType.Bool),
-            g[prefix + "t"].reshape(config.NoiseCopies, -1).index_select(1, flat),
+            Uniform(g[prefix + "t"]).reshape(config.NoiseCopies, -1).index_select(1, flat),
             g[prefix + "noise"].reshape(config.NoiseCopies, -1, config.TokenDim).index_select(1, flat));
     }
 
@@ -63,11 +82,16 @@ internal static class GoldenModel
         return golden.numel() == 0 ? 0 : (golden.to(float64) - ours.to(float64)).abs().max().item<double>();
     }
 
-    /// <summary>Tensors and losses: 1e-5 absolute.</summary>
+    private static double Size(Tensor x) => x.numel() == 0 ? 0 : x.abs().max().ToDouble();
+
+    /// <summary>
+    /// Tensors and losses: 1e-5 absolute, beyond 10 a millionth of the largest value (the Gaussian head's losses reach tens). Measured: at
+    /// most 5e-6, on row losses that reach 12.
+    /// </summary>
     public static void AssertClose(Tensor golden, Tensor ours, string name)
     {
-        var difference = Difference(golden, ours);
-        Assert.True(difference <= 1e-5, $"{name}: differs by {difference:g3}, allowed 1e-5");
+        var (difference, allowed) = (Difference(golden, ours), Math.Max(1e-5, 1e-6 * Size(golden)));
+        Assert.True(difference <= allowed, $"{name}: differs by {difference:g3}, allowed {allowed:g3}");
     }
 
     /// <summary>
@@ -77,16 +101,19 @@ internal static class GoldenModel
     /// </summary>
     public static void AssertSampled(Tensor golden, Tensor ours, string name)
     {
-        var (difference, size) = (Difference(golden, ours), Math.Max(1, golden.abs().max().ToDouble()));
+        var (difference, size) = (Difference(golden, ours), Math.Max(1, Size(golden)));
         Assert.True(difference <= 1e-5 * size, $"{name}: differs by {difference:g3} of {size:g3}, allowed {1e-5 * size:g3}");
     }
 
     /// <summary>Gradients and weights: 1e-4 relative to the largest value.</summary>
     public static void AssertRelative(Tensor golden, Tensor ours, string name)
     {
-        var (difference, size) = (Difference(golden, ours), golden.abs().max().ToDouble());
+        var (difference, size) = (Difference(golden, ours), Size(golden));
         Assert.True(difference <= 1e-4 * size, $"{name}: differs by {difference:g3} of {size:g3}, allowed 1e-4 of it");
     }
 
     private static int Int(JsonElement c, string key) => c.GetProperty(key).GetInt32();
+
+    /// <summary>The Gaussian head's cases tell the step; ours takes step ⌊1,000 t⌋.</summary>
+    private static Tensor Uniform(Tensor t) => t.dtype == int64 ? (t + 0.5f) / 1000 : t;
 }

@@ -9,20 +9,19 @@ namespace JepaT.Tests;
 public sealed class GoldenSamplingTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
-    private readonly Golden golden = new("sampling_flow"), weights = new("train_flow");
 
     public GoldenSamplingTests() => set_num_threads(1);
 
-    public void Dispose()
-    {
-        golden.Dispose();
-        weights.Dispose();
-        scope.Dispose();
-    }
+    public void Dispose() => scope.Dispose();
 
-    [Fact]
-    public void Every_iteration_of_every_run_agrees()
+    [Theory]
+    [InlineData("sampling_flow")]
+    [InlineData("sampling_gauss")]
+    [InlineData("sampling_gauss_strided")]
+    public void Every_iteration_of_every_run_agrees(string name)
     {
+        using var golden = new Golden(name);
+        using var weights = new Golden(golden.Json.GetProperty("weights_from").GetString()!.Split('.')[0]);
         var config = GoldenModel.Config(golden.Config);
         var plan = golden.Json.GetProperty("plan");
         foreach (var run in golden.Json.GetProperty("runs").EnumerateObject())
@@ -31,18 +30,13 @@ public sealed class GoldenSamplingTests : IDisposable
             var fused = Flag(run.Value, "fuse_at_sampling", false);
             var model = GoldenModel.Create(config with { Errata = Errata.Published with { FusionSkippedInSampling = !fused } }, weights);
             model.eval();
-            var sampling = new SamplingConfig
-            {
-                Iterations = golden.Json.GetProperty("num_iter").GetInt32(),
-                OdeSteps = GoldenModel.OdeSteps(golden.Config),
-                Guidance = Number(run.Value, "cfg_scale", 1),
-                GuidanceSchedule = run.Value.TryGetProperty("cfg_schedule", out var s) && s.GetString() == "constant"
-                    ? GuidanceSchedule.Constant : GuidanceSchedule.Linear,
-                TimeShift = Number(run.Value, "time_shift", 1),
-            };
+            var sampling = GoldenModel.Sampling(golden.Json, run.Value);
+            var (orders, noise) = (golden["orders"], golden["noise"]);
+            var draws = new SampleDraws(orders, noise, golden.Names.Contains("step_noise") ? golden["step_noise"] : zeros([0, .. noise.shape]));
 
             var trace = new List<Tensor>();
-            foreach (var step in Sampler.Steps(model, Flag(run.Value, "text", true) ? golden["text"] : null, golden["orders"], golden["noise"], sampling))
+            TextFeatures? text = Flag(run.Value, "text", true) ? (TextFeatures)golden["text"] : null;
+            foreach (var step in Sampler.Steps(model, text, draws, sampling))
             {
                 Assert.Equal(plan[step.Iteration].GetProperty("predicted").GetInt32(), step.Predicted.shape[1]);
                 trace.Add(step.Tokens);
@@ -55,6 +49,4 @@ public sealed class GoldenSamplingTests : IDisposable
     }
 
     private static bool Flag(JsonElement run, string key, bool otherwise) => run.TryGetProperty(key, out var v) ? v.GetBoolean() : otherwise;
-
-    private static double Number(JsonElement run, string key, double otherwise) => run.TryGetProperty(key, out var v) ? v.GetDouble() : otherwise;
 }

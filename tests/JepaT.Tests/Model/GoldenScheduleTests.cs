@@ -70,7 +70,7 @@ public sealed partial class GoldenScheduleTests : IDisposable
         foreach (var name in golden.Names.Where(n => n.StartsWith("flow.", StringComparison.Ordinal)))
         {
             var parts = FlowGrid().Match(name);
-            var times = FlowMatching.Times(int.Parse(parts.Groups[1].Value, CultureInfo.InvariantCulture) - 1, double.Parse(parts.Groups[2].Value, CultureInfo.InvariantCulture));
+            var times = OdeSolver.Times(int.Parse(parts.Groups[1].Value, CultureInfo.InvariantCulture) - 1, double.Parse(parts.Groups[2].Value, CultureInfo.InvariantCulture));
             Assert.True(GoldenModel.Difference(golden[name], times) <= 1e-6, name);
         }
     }

@@ -9,36 +9,34 @@ namespace JepaT.Tests;
 public sealed class GoldenTrainingTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
-    private readonly Golden golden = new("train_flow");
-    private readonly ModelConfig config;
 
-    public GoldenTrainingTests()
-    {
-        set_num_threads(1);
-        config = GoldenModel.Config(golden.Config);
-    }
+    public GoldenTrainingTests() => set_num_threads(1);
 
-    public void Dispose()
-    {
-        golden.Dispose();
-        scope.Dispose();
-    }
+    public void Dispose() => scope.Dispose();
 
-    [Fact]
-    public void Every_stage_of_the_first_step_agrees()
+    [Theory]
+    [InlineData("train_flow")]
+    [InlineData("train_gauss")]
+    public void Every_stage_of_the_first_step_agrees(string name)
     {
+        using var golden = new Golden(name);
+        var config = GoldenModel.Config(golden.Config);
         var model = GoldenModel.Create(config, golden);
         var stages = StageProbe.Run(model, golden["step0.imgs"], golden["step0.text"], GoldenModel.Draws(golden, "step0.", config),
             GoldenModel.Draws(golden, "step0.", config, all: true));
 
         var names = golden.Names.Where(n => n.StartsWith("stage.", StringComparison.Ordinal)).Select(n => n[6..]).ToList();
         Assert.Equal(names.Order(), stages.Keys.Order());
-        foreach (var name in names) GoldenModel.AssertClose(golden["stage." + name], stages[name], name);
+        foreach (var stage in names) GoldenModel.AssertClose(golden["stage." + stage], stages[stage], stage);
     }
 
-    [Fact]
-    public void Gradients_losses_weights_and_EMA_weights_agree_over_the_steps()
+    [Theory]
+    [InlineData("train_flow")]
+    [InlineData("train_gauss")]
+    public void Gradients_losses_weights_and_EMA_weights_agree_over_the_steps(string name)
     {
+        using var golden = new Golden(name);
+        var config = GoldenModel.Config(golden.Config);
         var o = golden.Json.GetProperty("optimiser");
         var (model, ema) = (GoldenModel.Create(config, golden), GoldenModel.Create(config, golden));
         ema.eval();
@@ -52,8 +50,7 @@ public sealed class GoldenTrainingTests : IDisposable
             var loss = losses.Flow + losses.Jepa;
             loss.backward();
             if (s == 0)
-                foreach (var (name, p) in model.NamedWeights())
-                    GoldenModel.AssertRelative(Defined(name, golden["grad." + name]), Defined(name, p.grad!), "gradient of " + name);
+                Compare("grad.", model.NamedWeights().Select(p => (p.Name, p.Value.grad!)));
             var norm = optimizer.Step(o.GetProperty("lr").GetDouble(), o.GetProperty("weight_decay").GetDouble(), o.GetProperty("grad_clip").GetDouble());
             Ema.Update(ema, model, o.GetProperty("ema_rate").GetDouble());
 
@@ -62,15 +59,28 @@ public sealed class GoldenTrainingTests : IDisposable
             GoldenModel.AssertClose(golden[$"step{s}.loss"], loss, $"loss of step {s}");
             GoldenModel.AssertRelative(golden[$"step{s}.grad_norm"], tensor((float)norm), $"gradient norm of step {s}");
         }
-        foreach (var (name, p) in model.NamedWeights())
-            GoldenModel.AssertRelative(Defined(name, golden["after." + name]), Defined(name, p), name + " after the last step");
-        foreach (var (name, p) in ema.NamedWeights())
-            GoldenModel.AssertRelative(Defined(name, golden["ema." + name]), Defined(name, p), "EMA of " + name);
+        Compare("after.", model.NamedWeights().Select(p => (p.Name, (Tensor)p.Value)));
+        Compare("ema.", ema.NamedWeights().Select(p => (p.Name, (Tensor)p.Value)));
+
+        // Some large tensors are left out of the case; names that we do not have are a mistake.
+        void Compare(string prefix, IEnumerable<(string Name, Tensor Value)> ours)
+        {
+            var known = ours.ToDictionary(p => p.Name, p => p.Value);
+            foreach (var full in golden.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)))
+            {
+                var weight = full[prefix.Length..];
+                GoldenModel.AssertRelative(Defined(config, weight, golden[full]), Defined(config, weight, known[weight]), full);
+            }
+        }
     }
 
-    [Fact]
-    public void Weight_decay_applies_to_the_published_group()
+    [Theory]
+    [InlineData("train_flow")]
+    [InlineData("train_gauss")]
+    public void Weight_decay_applies_to_the_published_group(string name)
     {
+        using var golden = new Golden(name);
+        var config = GoldenModel.Config(golden.Config);
         var model = new JepaModel(config);
 
         var decayed = model.NamedWeights().Where(p => AdamW.IsDecayed(p.Name, p.Value)).Select(p => p.Name);
@@ -79,7 +89,7 @@ public sealed class GoldenTrainingTests : IDisposable
     }
 
     /// <summary>Leaves out the parts whose gradient is mathematically zero: equal keys, and the key biases where keys are not normalised.</summary>
-    private Tensor Defined(string name, Tensor x)
+    private static Tensor Defined(ModelConfig config, string name, Tensor x)
     {
         var c = config.Dim;
         if (name.StartsWith("cross_attention.in_proj", StringComparison.Ordinal)) return x.narrow(0, 2 * c, c);

@@ -91,7 +91,7 @@ public sealed class JepaModelTests : IDisposable
     public void Text_dropout_replaces_the_text_by_the_unconditional_vector()
     {
         var model = new JepaModel(Small);
-        var c = model.ProjectText(randn(2, Small.TextDim), tensor(new[] { true, false }));
+        var c = model.ProjectText(randn(2, Small.TextDim), tensor(new[] { true, false })).Pooled;
 
         Assert.True(c[0].allclose(model.Unconditional(1)[0]));
         Assert.False(c[1].allclose(model.Unconditional(1)[0]));
@@ -137,7 +137,7 @@ public sealed class JepaModelTests : IDisposable
             var (visible, wanted) = (Masking.Rest(orders, 10), Masking.First(orders, 10));
             var (c, u) = (model.ProjectText(randn(2, Small.TextDim)), model.Unconditional(2));
 
-            var both = model.Predict(tokens, visible, wanted, cat([c, u]));
+            var both = model.Predict(tokens, visible, wanted, c.Then(u));
 
             Assert.True(both.allclose(cat([model.Predict(tokens, visible, wanted, c), model.Predict(tokens, visible, wanted, u)]), rtol: 1e-4, atol: 1e-5));
             model.Dispose();

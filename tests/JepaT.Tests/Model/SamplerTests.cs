@@ -30,10 +30,10 @@ public sealed class SamplerTests : IDisposable
     [InlineData(16)]
     public void Every_token_is_generated_once(int iterations)
     {
-        var (orders, noise) = Sampler.Draw(Config, [1, 2, 3]);
+        var draws = Sampler.Draw(model, [1, 2, 3], new SamplingConfig());
         var sampling = new SamplingConfig { Iterations = iterations, OdeSteps = 2 };
         var times = zeros(3, Config.Tokens);
-        foreach (var step in Sampler.Steps(model, randn(3, Config.TextDim), orders, noise, sampling))
+        foreach (var step in Sampler.Steps(model, randn(3, Config.TextDim), draws, sampling))
         {
             times.scatter_add_(1, step.Predicted, ones_like(step.Predicted, dtype: float32));
             var hidden = step.Mask.unsqueeze(-1).expand_as(step.Tokens);
@@ -60,11 +60,11 @@ public sealed class SamplerTests : IDisposable
     [Fact]
     public void Ode_states_go_from_the_noise_to_the_tokens()
     {
-        var (orders, noise) = Sampler.Draw(Config, [1]);
-        foreach (var step in Sampler.Steps(model, null, orders, noise, new SamplingConfig { Iterations = 2, OdeSteps = 5 }, keepOdeStates: true))
+        var draws = Sampler.Draw(model, [1], new SamplingConfig());
+        foreach (var step in Sampler.Steps(model, null, draws, new SamplingConfig { Iterations = 2, OdeSteps = 5 }, keepOdeStates: true))
         {
             Assert.Equal(6, step.OdeStates.Count);
-            Assert.True(step.OdeStates[0].Equals(ImageTokens.Take(noise, step.Predicted)));
+            Assert.True(step.OdeStates[0].Equals(ImageTokens.Take(draws.Noise, step.Predicted)));
             Assert.True(step.OdeStates[^1].Equals(ImageTokens.Take(step.Tokens, step.Predicted)));
             step.Dispose();
         }
@@ -73,11 +73,11 @@ public sealed class SamplerTests : IDisposable
     [Fact]
     public void Steps_own_their_tensors_and_leave_gradients_on()
     {
-        var (orders, noise) = Sampler.Draw(Config, [1]);
+        var draws = Sampler.Draw(model, [1], new SamplingConfig());
         var text = randn(1, Config.TextDim);
         DisposeScopeManager.Statistics.Reset();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        foreach (var step in Sampler.Steps(model, text, orders, noise, new SamplingConfig { Iterations = 3, OdeSteps = 2 }))
+        foreach (var step in Sampler.Steps(model, text, draws, new SamplingConfig { Iterations = 3, OdeSteps = 2 }))
         {
             Assert.True(is_grad_enabled());
             Assert.False(step.Tokens.IsInvalid);
@@ -90,8 +90,8 @@ public sealed class SamplerTests : IDisposable
     [Fact]
     public void An_abandoned_enumeration_leaves_gradients_on()
     {
-        var (orders, noise) = Sampler.Draw(Config, [1]);
-        Sampler.Steps(model, null, orders, noise, new SamplingConfig { Iterations = 3, OdeSteps = 2 }).First().Dispose();
+        var draws = Sampler.Draw(model, [1], new SamplingConfig());
+        Sampler.Steps(model, null, draws, new SamplingConfig { Iterations = 3, OdeSteps = 2 }).First().Dispose();
 
         Assert.True(is_grad_enabled());
     }
@@ -103,16 +103,16 @@ public sealed class SamplerTests : IDisposable
         var x0 = randn(4, Config.TokenDim);
 
         Assert.True(OdeSolver.Euler(head, x0, randn(4, Config.Dim), 1, 7, 1).allclose(x0));
-        using (no_grad()) head.get_parameter("final_layer.linear.bias")!.fill_(2);
+        using (no_grad()) head.Net.get_parameter("final_layer.linear.bias")!.fill_(2);
         Assert.True(OdeSolver.Euler(head, x0, randn(4, Config.Dim), 1, 7, 2).allclose(x0 + 2, rtol: 1e-5, atol: 1e-5));
     }
 
     [Fact]
     public void More_iterations_than_tokens_are_refused()
     {
-        var (orders, noise) = Sampler.Draw(Config, [1]);
+        var draws = Sampler.Draw(model, [1], new SamplingConfig());
 
-        var error = Assert.Throws<UserException>(() => Sampler.Steps(model, null, orders, noise, new SamplingConfig { Iterations = 17 }));
+        var error = Assert.Throws<UserException>(() => Sampler.Steps(model, null, draws, new SamplingConfig { Iterations = 17 }));
 
         Assert.Contains("only 16 tokens", error.Message, StringComparison.Ordinal);
     }

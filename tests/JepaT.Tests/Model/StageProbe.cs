@@ -26,8 +26,8 @@ internal static class StageProbe
         stages["unpatchified"] = ImageTokens.Unpatchify(tokens, config.PatchSize);
         stages["mask"] = zeros(b, config.Tokens).scatter(1, masked, ones_like(masked, dtype: float32));
         stages["ema_features"] = model.TargetFeatures(images, text, everywhere);
-        stages["text_projection"] = model.ProjectText(text);
-        stages["text_embedding"] = model.ProjectText(text, draws.Drop);
+        stages["text_projection"] = model.ProjectText(text).Pooled;
+        stages["text_embedding"] = model.ProjectText(text, draws.Drop).Pooled;
 
         var removers = new List<Action>();
         Hook("encoder.z_proj_ln", "encoder_in");
@@ -41,7 +41,7 @@ internal static class StageProbe
             stages["z_cross"] = x.narrow(-1, 0, config.Dim).clone().DetachFromDisposeScope();
             return y;
         }).remove);
-        removers.Add(model.FlowHead.register_forward_hook((_, _, _, y) =>
+        removers.Add(model.Head.Net.register_forward_hook((_, _, _, y) =>
         {
             stages["head_output"] = y.flatten(0, 1).clone().DetachFromDisposeScope();
             return y;
@@ -49,7 +49,7 @@ internal static class StageProbe
         for (var i = 0; i < config.EncoderDepth; i++) HookBlock($"encoder.encoder_blocks.{i}", $"encoder_block{i}");
         for (var i = 0; i < config.PredictorDepth; i++) HookBlock($"predictor.decoder_blocks.{i}", $"decoder_block{i}");
         var z = model.Predict(tokens, visible, everywhere, stages["text_embedding"]);
-        var rows = FlowMatching.RowLosses(model.FlowHead, tokens.flatten(0, 1), z.flatten(0, 1), all.Time, all.Noise);
+        var rows = model.Head.RowLosses(tokens.flatten(0, 1), z.flatten(0, 1), all.Time, all.Noise);
         foreach (var remove in removers) remove();
 
         stages["z"] = z;

@@ -160,8 +160,8 @@ public sealed partial class ViewTests : IDisposable
     {
         using var model = new JepaModel(TrainerTests.Tiny().ResolvedModel);
         model.eval();
-        var (orders, noise) = Sampler.Draw(model.Config, [1, 2]);
-        var steps = Sampler.Steps(model, null, orders, noise, new SamplingConfig { Iterations = 3, OdeSteps = 2, Guidance = 3 }).ToList();
+        var sampling = new SamplingConfig { Iterations = 3, OdeSteps = 2, Guidance = 3 };
+        var steps = Sampler.Steps(model, null, Sampler.Draw(model, [1, 2], sampling), sampling).ToList();
         return steps;
     }
 

@@ -1,4 +1,5 @@
 using JepaT.Lab;
+using JepaT.Model;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;

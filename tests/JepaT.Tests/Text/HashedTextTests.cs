@@ -39,6 +39,28 @@ public sealed class HashedTextTests
     }
 
     [Fact]
+    public void A_token_is_a_word_with_the_features_it_has_alone()
+    {
+        using var scope = NewDisposeScope();
+
+        var x = encoder.EncodeTokens(["A red sneaker.", "coat"]);
+
+        Assert.True(x.Pooled.Equals(encoder.Encode(["a red sneaker", "coat"])));
+        Assert.Equal([2, 3, 512], x.Tokens!.shape);
+        Assert.Equal([true, true, true, true, false, false], x.Mask!.data<bool>());
+        Assert.True(x.Tokens[0].Equals(encoder.Encode(["a", "red", "sneaker"])));
+        Assert.True(x.Tokens[1, 0].Equals(encoder.Encode(["coat"])[0]));
+        Assert.True(x.Tokens[1, 1..].Equals(zeros(2, 512)));
+    }
+
+    [Fact]
+    public void A_bad_caption_is_named_in_both_forms()
+    {
+        foreach (var form in Enum.GetValues<TextForm>())
+            Assert.Contains("has no word", Assert.Throws<UserException>(() => encoder.Encode(["coat", "..."], form)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Captions_that_share_words_share_features()
     {
         var both = Cosine("a red sneaker", "a red sneaker");

@@ -25,10 +25,12 @@ public sealed class TrainerTests : IDisposable
         folder.Delete(recursive: true);
     }
 
-    [Fact]
-    public void A_resumed_run_equals_an_uninterrupted_one_bit_for_bit()
+    [Theory]
+    [InlineData(HeadKind.Flow, TextForm.Pooled)]
+    [InlineData(HeadKind.Gauss, TextForm.Tokens)]
+    public void A_resumed_run_equals_an_uninterrupted_one_bit_for_bit(HeadKind head, TextForm form)
     {
-        var experiment = Tiny() with { Model = Tiny().Model with { AttentionDropout = 0.1, ProjectionDropout = 0.1 } };
+        var experiment = Tiny() with { Text = form, Model = Tiny().Model with { Head = head, AttentionDropout = 0.1, ProjectionDropout = 0.1 } };
         using var whole = new Trainer(experiment, data, text, Folder("whole"));
         whole.Run(new Quiet(), CancellationToken.None);
 

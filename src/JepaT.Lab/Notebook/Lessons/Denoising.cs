@@ -12,12 +12,13 @@ public sealed class Denoising : IDisposable
         var steps = new List<DenoisingStep>();
         using var scope = NewDisposeScope();
         var device = Model.Unconditional(1).device;
-        var features = text.Encode([prompt]).to(device);
-        Text = Model.ProjectText(features).detach().DetachFromDisposeScope();
-        var (orders, noise) = Sampler.Draw(Model.Config, [Seeds.Of(0, SeedUse.Samples, seed)], device);
-        foreach (var step in Sampler.Steps(Model, features, orders, noise, sampling, keepOdeStates: true))
+        var features = text.Encode([prompt], trained.Experiment.Text).Each(t => t.to(device));
+        Text = Model.ProjectText(features).Each(t => t.detach().DetachFromDisposeScope());
+        var draws = Sampler.Draw(Model, [Seeds.Of(0, SeedUse.Samples, seed)], sampling);
+        var times = Model.StateTimes(sampling);
+        foreach (var step in Sampler.Steps(Model, features, draws, sampling, keepOdeStates: true))
         {
-            steps.Add(new DenoisingStep(this, step, steps.LastOrDefault(), FlowTimes(sampling)));
+            steps.Add(new DenoisingStep(this, step, steps.LastOrDefault(), times));
             stop.ThrowIfCancellationRequested();
         }
         Steps = steps;
@@ -34,7 +35,7 @@ public sealed class Denoising : IDisposable
 
     internal JepaModel Model { get; }
 
-    internal Tensor Text { get; }
+    internal TextCondition Text { get; }
 
     /// <summary>A slider over the iterations, which works in a saved page.</summary>
     public View Slider() => View.Slider(Steps.Select(s => (s.Title, (object)View.Row(s.Picture, s.Order))));
@@ -50,13 +51,6 @@ public sealed class Denoising : IDisposable
     {
         foreach (var step in Steps) step.Dispose();
         Text.Dispose();
-    }
-
-    // The times of the ODE's states, noise first.
-    private static float[] FlowTimes(SamplingConfig sampling)
-    {
-        var steps = sampling.OdeSteps;
-        return [.. Enumerable.Range(0, steps + 1).Select(i => (float)i / steps).Select(t => (float)(t / (t + sampling.TimeShift - t * sampling.TimeShift)))];
     }
 }
 
@@ -100,7 +94,7 @@ public sealed class DenoisingStep : IDisposable
 
     /// <summary>
     /// The predictor's output for the new tokens (vectors of the model's width): how long each is, at its place, and how alike they are.
-    /// Alike vectors ask the flow head for alike tokens.
+    /// Alike vectors ask the head for alike tokens.
     /// </summary>
     public View PredictorOutput
     {
@@ -130,7 +124,7 @@ public sealed class DenoisingStep : IDisposable
         var shown = Enumerable.Range(0, Math.Min(9, times.Length)).Select(i => i * (times.Length - 1) / Math.Max(1, Math.Min(9, times.Length) - 1)).Distinct().ToList();
         var channels = whole.Model.Config.Channels;
         var patches = states[tensor(shown.Select(i => (long)i).ToArray())].reshape(-1, channels, patch, patch);
-        var chart = new ChartView { XTitle = "flow time t", YTitle = "distance", FromZero = true };
+        var chart = new ChartView { XTitle = "time t", YTitle = "distance", FromZero = true };
         var (fromStart, toEnd) = ((states - states[0]).norm(1).data<float>().ToArray(), (states - states[-1]).norm(1).data<float>().ToArray());
         for (var i = 0; i < times.Length; i++)
         {

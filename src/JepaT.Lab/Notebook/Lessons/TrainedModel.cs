@@ -37,7 +37,8 @@ public sealed class TrainedModel : IDisposable
         if (prompts.Count == 0) throw new UserException("there is no prompt: say what to draw, e.g. \"a red sneaker\"");
         if (count < 1) throw new UserException($"{count} pictures of each prompt: ask for at least 1");
         using var scope = NewDisposeScope();
-        var features = text.Encode(prompts).repeat_interleave(count, 0).to(Model.Unconditional(1).device);
+        var device = Model.Unconditional(1).device;
+        var features = text.Encode(prompts, Experiment.Text).Each(t => t.repeat_interleave(count, 0).to(device));
         var seeds = prompts.SelectMany(_ => Enumerable.Range(seed, count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
         return Pictures.Round(Sampler.Images(Model, features, seeds, sampling ?? Experiment.Sampling)).MoveToOuterDisposeScope();
     }
