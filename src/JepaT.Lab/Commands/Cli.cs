@@ -19,6 +19,7 @@ internal static partial class Cli
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
+        ["cache-latents"] = typeof(CacheLatentsCommand.Settings),
     };
 
     /// <summary>Runs a command; returns the exit code, 0 only on success.</summary>
@@ -63,6 +64,7 @@ internal static partial class Cli
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<BenchCommand>("bench", ["bench"], ["bench", "--flavours", "ours,reference", "--threads", "2"]);
+            Add<CacheLatentsCommand>("cache-latents", ["cache-latents", "imagenet/train", "-o", "latents", "--autoencoder", "kl16.ckpt"], ["cache-latents", "-o", "latents", "--verify"]);
 
             void Add<TCommand>(string name, params string[][] examples) where TCommand : class, ICommand
             {
