@@ -14,7 +14,7 @@ public sealed class ImageFolder
     /// <summary>The prompt that CLIP was published with; <c>{name}</c> is the class's first name, <c>{number}</c> its number from 0.</summary>
     public const string DefaultTemplate = "a photo of a {name}";
 
-    private static readonly EnumerationOptions Deep = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.System };
+    private static readonly EnumerationOptions Deep = new() { RecurseSubdirectories = true, IgnoreInaccessible = false, MaxRecursionDepth = 16 };      // links may form circles
 
     private ImageFolder(string root, string[] files, string digest, IReadOnlyList<string> captions, int[] captionIds) =>
         (Root, Files, Digest, Captions, CaptionIds) = (root, files, digest, captions, captionIds);

@@ -131,12 +131,14 @@ internal sealed class DecodedPictures : IDisposable
     private readonly int size;
     private readonly Tensor images;                     // (B, 3, side, side) float32; workers write to its memory and touch nothing else of it
     private readonly nint memory;
-    private readonly CountdownEvent left;
+    private readonly TaskCompletionSource decoded = new();
+    private int left;
     private Exception? failure;
 
     public unsafe DecodedPictures(long[] index, int side)
     {
-        (Index, size, left) = (index, 3 * side * side, new(index.Length));
+        (Index, size, left) = (index, 3 * side * side, index.Length);
+        if (left == 0) decoded.SetResult();
         images = zeros([index.Length, 3, side, side], ScalarType.Float32).DetachFromDisposeScope();
         using var first = images.flatten().narrow(0, 0, 1);                     // of all a span could not say the length
         fixed (byte* start = first.bytes) memory = (nint)start;                 // native memory: it stays where it is
@@ -149,7 +151,7 @@ internal sealed class DecodedPictures : IDisposable
     /// <exception cref="UserException">A picture is corrupt, and such are not to be skipped.</exception>
     public Tensor Wait(CancellationToken stop = default)
     {
-        left.Wait(stop);
+        decoded.Task.Wait(stop);
         if (failure is not null) ExceptionDispatchInfo.Throw(failure);
         return images;
     }
@@ -159,14 +161,13 @@ internal sealed class DecodedPictures : IDisposable
     public void Done(Exception? e = null)
     {
         if (e is not null) Interlocked.CompareExchange(ref failure, e, null);
-        left.Signal();
+        if (Interlocked.Decrement(ref left) == 0) decoded.SetResult();
     }
 
     /// <summary>Waits until no worker writes any more, and frees the memory.</summary>
     public void Dispose()
     {
-        left.Wait();
+        decoded.Task.Wait();
         images.Dispose();
-        left.Dispose();
     }
 }

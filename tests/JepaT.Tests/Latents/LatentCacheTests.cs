@@ -22,7 +22,7 @@ public sealed class LatentCacheTests : IDisposable
         using var cache = LatentCache.Open(Cache);
         using var decoder = new PictureDecoder(set.Open(), Size, CorruptPictures.Fail, 1, 10);
         using var pictures = decoder.Begin([9, 0, 4, 4]);
-        var images = pictures.Wait();
+        var images = pictures.Wait(Stop);
         images[2].copy_(images[2].flip(2));                                     // mirrored
         var wanted = encoder.Encode(images);
 
@@ -34,7 +34,7 @@ public sealed class LatentCacheTests : IDisposable
         Assert.Equal(set.Open().Captions, cache.Captions);
         Assert.Equal([4, 8, 8], cache.Shape);
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Moments(tensor(new[] { 10L }), tensor(new[] { false })));
-        Assert.Empty(LatentCache.Verify(Cache));
+        Assert.Empty(LatentCache.Verify(Cache, stop: Stop));
     }
 
     [Fact]
@@ -42,7 +42,7 @@ public sealed class LatentCacheTests : IDisposable
     {
         Write();
         var half = set.Beside("half");
-        LatentCacheWriter.Write(set.Open(), encoder, half, Options with { Dtype = "float16" });
+        LatentCacheWriter.Write(set.Open(), encoder, half, Options with { Dtype = "float16" }, stop: Stop);
         using var scope = NewDisposeScope();
         using var a = LatentCache.Open(Cache);
         using var b = LatentCache.Open(half);
@@ -59,7 +59,7 @@ public sealed class LatentCacheTests : IDisposable
     public void A_stopped_cache_goes_on_and_becomes_the_same_files()
     {
         var whole = set.Beside("whole");
-        LatentCacheWriter.Write(set.Open(), encoder, whole, Options);
+        LatentCacheWriter.Write(set.Open(), encoder, whole, Options, stop: Stop);
         using var stop = new CancellationTokenSource();
 
         Assert.Throws<OperationCanceledException>(() => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options, done =>
@@ -89,7 +89,7 @@ public sealed class LatentCacheTests : IDisposable
         bad[100] ^= 1;
         File.WriteAllBytes(path, bad);
 
-        var (shard, fault) = Assert.Single(LatentCache.Verify(Cache));
+        var (shard, fault) = Assert.Single(LatentCache.Verify(Cache, stop: Stop));
         Write();
 
         Assert.Equal(1, shard);
@@ -105,7 +105,7 @@ public sealed class LatentCacheTests : IDisposable
         set.Damage("b/004.png");
 
         Assert.Contains("001.png: the file is cut off", Assert.Throws<UserException>(() => Write()).Message, StringComparison.Ordinal);
-        var index = LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { Corrupt = CorruptPictures.Skip });
+        var index = LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { Corrupt = CorruptPictures.Skip }, stop: Stop);
         using var cache = LatentCache.Open(Cache);
 
         Assert.Equal([(0, 3), (1, 4), (2, 1)], index.Shards.Select(s => (s.Number, s.Count)));
@@ -119,10 +119,10 @@ public sealed class LatentCacheTests : IDisposable
     {
         Write();
 
-        Says("another autoencoder (fake, now other)", () => LatentCacheWriter.Write(set.Open(), new FakeEncoder("other"), Cache, Options));
-        Says("another dtype (float32, now float16)", () => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { Dtype = "float16" }));
-        Says("another size of pictures (16, now 32)", () => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { ImageSize = 32 }));
-        Says("another pictures or captions", () => LatentCacheWriter.Write(ImageFolder.Open(set.Root, template: "{name}"), encoder, Cache, Options));
+        Says("another autoencoder (fake, now other)", () => LatentCacheWriter.Write(set.Open(), new FakeEncoder("other"), Cache, Options, stop: Stop));
+        Says("another dtype (float32, now float16)", () => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { Dtype = "float16" }, stop: Stop));
+        Says("another size of pictures (16, now 32)", () => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options with { ImageSize = 32 }, stop: Stop));
+        Says("another pictures or captions", () => LatentCacheWriter.Write(ImageFolder.Open(set.Root, template: "{name}"), encoder, Cache, Options, stop: Stop));
         using (new RunFolder(Cache).Use()) Says("another program is at work", () => Write());
     }
 
@@ -182,9 +182,9 @@ public sealed class LatentCacheTests : IDisposable
     {
         using var broken = new FakeEncoder(scale: float.NaN);
 
-        Says("NaN or infinity for", () => LatentCacheWriter.Write(set.Open(), broken, Cache, Options));
+        Says("NaN or infinity for", () => LatentCacheWriter.Write(set.Open(), broken, Cache, Options, stop: Stop));
         using var large = new FakeEncoder(scale: 1e6f);
-        Says("do the numbers fit float16?", () => LatentCacheWriter.Write(set.Open(), large, set.Beside("half"), Options with { Dtype = "float16" }));
+        Says("do the numbers fit float16?", () => LatentCacheWriter.Write(set.Open(), large, set.Beside("half"), Options with { Dtype = "float16" }, stop: Stop));
     }
 
     [Fact]
@@ -234,7 +234,9 @@ public sealed class LatentCacheTests : IDisposable
 
     private static LatentCacheOptions Options { get; } = new() { ImageSize = Size, Batch = 2, Threads = 2, ShardSize = Shard };
 
-    private void Write(Action<long>? progress = null) => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options, progress);
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    private void Write(Action<long>? progress = null) => LatentCacheWriter.Write(set.Open(), encoder, Cache, Options, progress, stop: Stop);
 
     private static void Says(string text, Action open) => Assert.Contains(text, Assert.Throws<UserException>(open).Message, StringComparison.Ordinal);
 
