@@ -20,6 +20,7 @@ internal static partial class Cli
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
         ["weights"] = typeof(WeightsCommand.Settings),
+        ["cache-latents"] = typeof(CacheLatentsCommand.Settings),
     };
 
     /// <summary>Runs a command; returns the exit code, 0 only on success.</summary>
@@ -65,6 +66,7 @@ internal static partial class Cli
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);
             Add<BenchCommand>("bench", ["bench"], ["bench", "--flavours", "ours,reference", "--threads", "2"]);
+            Add<CacheLatentsCommand>("cache-latents", ["cache-latents", "imagenet/train", "-o", "latents", "--autoencoder", "kl16.ckpt"], ["cache-latents", "-o", "latents", "--verify"]);
 
             void Add<TCommand>(string name, params string[][] examples) where TCommand : class, ICommand
             {

@@ -7,7 +7,7 @@ namespace JepaT.Lab;
 /// Captioned pictures of 28 × 28, kept once as grey bytes on the device; a batch is rendered when it is asked for, so tinted
 /// data take no more memory than plain and need no loader. N pictures, B a batch, C = 1 (plain) or 3 (tinted) channels.
 /// </summary>
-public sealed class ImageDataset : IDisposable
+public sealed class ImageDataset : ITrainingData
 {
     private readonly Tensor grey;                                               // (N, 28, 28) uint8
     private readonly Tensor? scale;                                             // (8, 3, 1, 1): grey byte × scale - 1 is the picture
@@ -79,6 +79,9 @@ public sealed class ImageDataset : IDisposable
         images = scale is null ? images.mul_(1 / 127.5f) : images * scale.index_select(0, Colours.index_select(0, index));
         return images.sub_(1f).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Pictures and caption numbers of a batch; nothing about them is random.</summary>
+    public TrainingImages Take(Tensor index, long seed) => new(Images(index), CaptionIds.index_select(0, index));
 
     /// <summary>Frees the tensors.</summary>
     public void Dispose()

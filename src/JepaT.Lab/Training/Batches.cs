@@ -8,14 +8,14 @@ internal sealed record Batch(Tensor Images, TextFeatures Text);
 /// <summary>Batches and draws of any step, from the seed and the step alone: equal for all presets of an ablation.</summary>
 internal sealed class Batches : IDisposable
 {
-    private readonly ImageDataset data;
+    private readonly ITrainingData data;
     private readonly TextFeatures captions;             // a row a caption
     private readonly TrainingConfig config;
     private readonly long seed;
     private Tensor? order;
     private long orderEpoch = -1;
 
-    public Batches(ImageDataset data, ITextEncoder text, TrainingConfig config, long seed, TextForm form = TextForm.Pooled)
+    public Batches(ITrainingData data, ITextEncoder text, TrainingConfig config, long seed, TextForm form = TextForm.Pooled)
     {
         (this.data, this.config, this.seed) = (data, config, seed);
         RequireFit(config, data);
@@ -23,7 +23,7 @@ internal sealed class Batches : IDisposable
     }
 
     /// <exception cref="UserException">A batch is larger than the data.</exception>
-    public static void RequireFit(TrainingConfig config, ImageDataset data)
+    public static void RequireFit(TrainingConfig config, ITrainingData data)
     {
         if (config.BatchSize > data.Count)
             throw new UserException($"training.batch_size {config.BatchSize} is more than the {data.Count} pictures of {data.Name}");
@@ -34,6 +34,15 @@ internal sealed class Batches : IDisposable
 
     public Batch Next(long step)
     {
+        using var scope = NewDisposeScope();
+        var (images, ids) = data.Take(IndexOf(step), Seeds.Of(seed, SeedUse.Pictures, step));
+        data.Prepare(IndexOf(step + 1), Seeds.Of(seed, SeedUse.Pictures, step + 1));
+        return new(images.MoveToOuterDisposeScope(), captions.Each(t => t.index_select(0, ids).MoveToOuterDisposeScope()));
+    }
+
+    /// <summary>(B) int64: the pictures of a step.</summary>
+    private Tensor IndexOf(long step)
+    {
         var (epoch, at) = Math.DivRem(step, StepsPerEpoch);
         if (epoch != orderEpoch)
         {
@@ -42,10 +51,7 @@ internal sealed class Batches : IDisposable
             order = randperm(data.Count, generator: g).to(data.CaptionIds.device).DetachFromDisposeScope();
             orderEpoch = epoch;
         }
-        using var scope = NewDisposeScope();
-        var index = order!.narrow(0, at * config.BatchSize, config.BatchSize);
-        var ids = data.CaptionIds.index_select(0, index);
-        return new(data.Images(index).MoveToOuterDisposeScope(), captions.Each(t => t.index_select(0, ids).MoveToOuterDisposeScope()));
+        return order!.narrow(0, at * config.BatchSize, config.BatchSize);
     }
 
     public LossDraws Draws(long step, ModelConfig model)

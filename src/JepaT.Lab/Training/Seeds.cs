@@ -8,6 +8,7 @@ internal enum SeedUse
     Draws,
     Dropout,
     Samples,
+    Pictures,
 }
 
 /// <summary>

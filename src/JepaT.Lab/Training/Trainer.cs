@@ -33,7 +33,7 @@ internal sealed class Trainer : IDisposable
     /// <param name="data">Training pictures, on the device.</param>
     /// <param name="text">Encoder of their captions.</param>
     /// <param name="folder">Where the checkpoint lies.</param>
-    public Trainer(Experiment experiment, ImageDataset data, ITextEncoder text, string folder)
+    public Trainer(Experiment experiment, ITrainingData data, ITextEncoder text, string folder)
     {
         this.experiment = experiment;
         checkpoint = Path.Combine(folder, Checkpoint.FileName);
