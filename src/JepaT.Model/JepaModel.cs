@@ -160,6 +160,10 @@ public sealed class JepaModel : Module
     public WeightReport LoadPartial(WeightFile file) =>
         WeightMatch.CopyPartial([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], file, PublishedNames.Own);
 
+    /// <summary>Weights of a file under the published names, all of them. Floating types are converted. Call it before the model is moved to a device.</summary>
+    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
+    public void Load(WeightFile file) => WeightMatch.Copy([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], file, PublishedNames.Own);
+
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
     private static string PublishedName(string name) =>

@@ -108,7 +108,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
 
     /// <summary>Runs with what they were run for, with and on.</summary>
     public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
-        ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Test.Name} ({bench.Train.Digest} train, {bench.Test.Digest} test)")
+        ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Train.Name} ({bench.Train.Digest} train{(bench.Test is { } test ? $", {test.Digest} test" : "")})")
     {
         Commit = Commit(),
         HeldOutPrompts = bench.Evaluation.GridHeldOut,

@@ -32,7 +32,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
     {
         var checkpoint = Checkpoints.Find(settings.Run);
         var overrides = settings.Count is { } n ? [.. settings.Overrides, $"evaluation.count={n}"] : settings.Overrides;
-        var (model, experiment) = Checkpoint.LoadEma(checkpoint, overrides, "sampling.*", "evaluation.*", "data.folder", "device", "threads");
+        var (model, experiment) = Checkpoint.LoadEma(checkpoint, overrides, "sampling.*", "evaluation.*", "data.folder", "data.autoencoder", "text_encoder.weights", "text_encoder.vocabulary", "device", "threads");
         using var owned = model;
         using var stop = new StopSignal();
         using var store = SqliteStore.Open(settings.Tracking);
@@ -43,6 +43,8 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
             log.Params(ExperimentFile.SettingsOf(experiment));
             log.Tag("jepat.checkpoint", Path.GetFullPath(checkpoint));
             using var progress = new Progress("generating", bench.Evaluation.PictureCount, "pictures");
+            if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
+            if (bench.Evaluation.Card is { } card) log.Params(card.Params());
             foreach (var (name, value) in bench.Evaluation.Measure(model, stop.Token, done => progress.Report(done)))
             {
                 log.Metric("eval/" + name, value, 0);

@@ -53,13 +53,15 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var text = new HashedText();
-        text.Encode(settings.Prompts);                                  // a bad prompt is named before anything is loaded
+        foreach (var prompt in settings.Prompts) HashedText.Require(prompt);            // a bad prompt is named before anything is loaded
         AtomicFile.Require(settings.Output);
         var checkpoint = Checkpoints.Find(settings.Run);
-        var (model, experiment) = Checkpoint.LoadEma(checkpoint, settings.Overrides, "sampling.*", "device", "threads");
+        var (model, experiment) = Checkpoint.LoadEma(checkpoint, settings.Overrides, "sampling.*", "data.autoencoder", "text_encoder.weights", "text_encoder.vocabulary", "device", "threads");
         using var owned = model;
         var device = Workbench.DeviceOf(experiment);
+        var text = Workbench.TextOf(experiment, device);
+        using var ownedText = text as IDisposable;
+        using var renderer = Renderer.Of(experiment.Data, device);
         var features = text.Encode(settings.Prompts, experiment.Text).Each(t => t.repeat_interleave(settings.Count, 0).to(device));
         var seeds = settings.Prompts.SelectMany(_ => Enumerable.Range(settings.Seed, settings.Count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
         using var progress = new Progress("sampling", seeds.Count, "pictures");
@@ -68,10 +70,10 @@ internal sealed class SampleCommand : Command<SampleCommand.Settings>
         foreach (var part in Enumerable.Range(0, seeds.Count).Chunk(experiment.Evaluation.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            parts.Add(Pictures.Round(Sampler.Images(model, features.Each(t => t.narrow(0, part[0], part.Length)), seeds.GetRange(part[0], part.Length), experiment.Sampling)));
+            parts.Add(Pictures.Round(renderer.Render(Sampler.Images(model, features.Each(t => t.narrow(0, part[0], part.Length)), seeds.GetRange(part[0], part.Length), experiment.Sampling))));
             progress.Report(part[^1] + 1);
         }
-        var png = ImageGrid.Png(cat(parts, 0), columns: settings.Count, scale: 4, rowCaptions: settings.Prompts);
+        var png = ImageGrid.Png(cat(parts, 0), columns: settings.Count, scale: experiment.Data.IsFashion ? 4 : 1, rowCaptions: settings.Prompts);
         AtomicFile.Write(settings.Output, file => file.Write(png));
         AnsiConsole.Console.Profile.Out.Writer.WriteLine($"{Path.GetFullPath(settings.Output)}  ({seeds.Count} pictures from {checkpoint})");
         return 0;

@@ -18,8 +18,18 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         [Description("Go on with a run (folder or MLflow run id) and its settings.")]
         public string? Resume { get; init; }
 
+        [CommandOption("--init <FILE>")]
+        [Description("Start from these weights (safetensors, .pth, .ckpt); the same as --set training.init=FILE.")]
+        public string? Init { get; init; }
+
+        [CommandOption("--partial")]
+        [Description("With --init: take what agrees in name and shape, and report the rest.")]
+        public bool Partial { get; init; }
+
         public override ValidationResult Validate() =>
-            Resume is null ? ValidationResult.Success()
+            Partial && Init is null ? ValidationResult.Error("--partial goes with --init FILE")
+            : Init is not null && Resume is not null ? ValidationResult.Error("--resume goes on from the run's own checkpoint: leave out --init")
+            : Resume is null ? ValidationResult.Success()
             : Experiment is not null ? ValidationResult.Error($"--resume takes the run's own experiment: leave out {Experiment}")
             : Output is not null ? ValidationResult.Error("--resume goes on in the run's own folder: leave out --output")
             : ValidationResult.Success();
@@ -46,7 +56,8 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
 
     private static (Experiment, RunFolder) New(Settings settings)
     {
-        var experiment = ExperimentFile.Load(ExperimentSettings.FileOf(settings.Experiment), settings.Overrides);
+        var experiment = ExperimentFile.Load(ExperimentSettings.FileOf(settings.Experiment),
+            settings.Init is null ? settings.Overrides : [.. settings.Overrides, $"training.init={settings.Init}", $"training.init_partial={(settings.Partial ? "true" : "false")}"]);
         var folder = new RunFolder(settings.FolderOf(experiment));
         if (!settings.DryRun) folder.RequireNew();
         return (experiment, folder);

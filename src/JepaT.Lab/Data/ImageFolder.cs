@@ -14,6 +14,9 @@ public sealed class ImageFolder
     /// <summary>The prompt that CLIP was published with; <c>{name}</c> is the class's first name, <c>{number}</c> its number from 0.</summary>
     public const string DefaultTemplate = "a photo of a {name}";
 
+    /// <summary>What the published code says in its place (reference, oddity 4).</summary>
+    internal const string NumberedTemplate = "a photo of class {number}";
+
     private static readonly EnumerationOptions Deep = new() { RecurseSubdirectories = true, IgnoreInaccessible = false, MaxRecursionDepth = 16 };      // links may form circles
 
     private ImageFolder(string root, string[] files, string digest, IReadOnlyList<string> captions, int[] captionIds) =>

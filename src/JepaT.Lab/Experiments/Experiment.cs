@@ -34,6 +34,9 @@ public sealed record Experiment
     /// <summary>What is learned.</summary>
     public DataConfig Data { get; init; } = new();
 
+    /// <summary>What turns captions into vectors.</summary>
+    public TextEncoderConfig TextEncoder { get; init; } = new();
+
     /// <summary>Sizes of the network.</summary>
     public ModelConfig Model { get; init; } = new();
 
@@ -53,9 +56,9 @@ public sealed record Experiment
     [Derived]
     public ModelConfig ResolvedModel => Model with
     {
-        ImageSize = IdxFile.Side,
-        Channels = Data.Name == FashionMnist.Plain ? 1 : 3,
-        TextDim = new HashedText().Dim,
+        ImageSize = Data.Side,
+        Channels = Data.Channels,
+        TextDim = TextEncoderConfig.Dim,
         Fusion = Fusion,
         Text = Text,
         Errata = Errata,
@@ -79,30 +82,12 @@ public sealed record Experiment
         Check.Whole(0, int.MaxValue, ("threads", Threads));     // how many this machine takes: MachineLimits, as a checkpoint may come from another
         if (Device is null) throw new UserException("device is empty; write cpu, cuda or cuda:N");
         Data.Validate();
+        TextEncoder.Validate();
         ResolvedModel.Validate();
         Training.Validate();
         Sampling.Validate(ResolvedModel.Tokens);
-        Evaluation.Validate();
+        Evaluation.Validate(Data);
         Ablation.Validate();
-    }
-}
-
-/// <summary>The data set.</summary>
-public sealed record DataConfig
-{
-    /// <summary>fashion-mnist-tinted (three channels, 80 captions) or fashion-mnist (grey, 10 captions).</summary>
-    public string Name { get; init; } = FashionMnist.Tinted;
-
-    /// <summary>Folder with the four IDX files; by default Debian's package, the cache, or a download.</summary>
-    public string? Folder { get; init; }
-
-    /// <summary>Chooses each picture's colour.</summary>
-    public ulong TintSeed { get; init; }
-
-    internal void Validate()
-    {
-        if (Name is not (FashionMnist.Plain or FashionMnist.Tinted))
-            throw new UserException($"data.name '{Name}' is unknown; known are {FashionMnist.Tinted} and {FashionMnist.Plain}");
     }
 }
 
@@ -172,6 +157,12 @@ public sealed record TrainingConfig
     /// <summary>Weight of the JEPA loss (published scripts: 1).</summary>
     public double JepaWeight { get; init; } = 1;
 
+    /// <summary>Weights to start from: a checkpoint of this program, or of MAR, D-JEPA or JEPA-T.</summary>
+    public string? Init { get; init; }
+
+    /// <summary>Takes of them what agrees in name and shape, and reports the rest; else all must agree.</summary>
+    public bool InitPartial { get; init; }
+
     /// <summary>Steps between logged losses.</summary>
     public int LogEvery { get; init; } = 10;
 
@@ -204,6 +195,16 @@ public sealed record TrainingConfig
     }
 }
 
+/// <summary>Who judges generated pictures.</summary>
+public enum JudgeChoice
+{
+    /// <summary>The network that is usual for the data.</summary>
+    Auto,
+
+    /// <summary>Nobody.</summary>
+    None,
+}
+
 /// <summary>The measurements.</summary>
 public sealed record EvaluationConfig
 {
@@ -222,8 +223,19 @@ public sealed record EvaluationConfig
     /// <summary>Seed of the generated pictures: the same for all presets and seeds of an ablation.</summary>
     public int Seed { get; init; } = 1000;
 
-    internal void Validate()
+    /// <summary>auto (the shipped network for Fashion-MNIST, the FID Inception for all else) or none: nothing is measured, pictures are drawn.</summary>
+    public JudgeChoice Network { get; init; } = JudgeChoice.Auto;
+
+    /// <summary>Weights of the FID Inception; by default looked for in the cache folder.</summary>
+    public string? Inception { get; init; }
+
+    /// <summary>What generated pictures are compared with: an .npz (mu and sigma, or ADM's batch), or a folder of real pictures.</summary>
+    public string? Reference { get; init; }
+
+    internal void Validate(DataConfig data)
     {
+        if (!data.IsFashion && Network == JudgeChoice.Auto && Reference is null)
+            throw new UserException("evaluation.reference is missing: name an .npz of reference statistics or a folder of real pictures, or set evaluation.network to none");
         Check.Whole(1, 100_000_000, ("evaluation.every", Every));
         Check.Whole(1, 10_000, ("evaluation.batch_size", BatchSize));
         Check.Whole(10, 1_000_000, ("evaluation.count", Count), ("evaluation.held_out_count", HeldOutCount));

@@ -183,38 +183,4 @@ internal sealed class LatentCacheWriter
         use(moments);
         return numbers;
     }
-
-    /// <summary>Batches in order, the next always begun while one is used. Owns the decoder.</summary>
-    private sealed class DecodedBatches : IDisposable
-    {
-        private readonly PictureDecoder decoder;
-        private readonly IEnumerator<long[]> wanted;
-        private readonly Queue<DecodedPictures> begun = new();
-
-        public DecodedBatches(PictureDecoder decoder, IEnumerable<long[]> wanted)
-        {
-            (this.decoder, this.wanted) = (decoder, wanted.GetEnumerator());
-            Begin();
-        }
-
-        public DecodedPictures Next()
-        {
-            Begin();
-            return begun.Dequeue();
-        }
-
-        public string WhyCorrupt(long picture) => decoder.Corrupt[picture];
-
-        public void Dispose()
-        {
-            decoder.Dispose();                          // first, so that nobody decodes for those that nobody waits for
-            foreach (var batch in begun) batch.Dispose();
-            wanted.Dispose();
-        }
-
-        private void Begin()
-        {
-            if (wanted.MoveNext()) begun.Enqueue(decoder.Begin(wanted.Current));
-        }
-    }
 }

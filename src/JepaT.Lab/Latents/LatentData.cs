@@ -10,9 +10,11 @@ public sealed class LatentData : ITrainingData
 
     /// <param name="cache">The cache; owned from now on.</param>
     /// <param name="device">Where the batches go.</param>
-    public LatentData(LatentCache cache, Device? device = null)
+    /// <param name="numbered">Whether captions say the class's number in place of its name (oddity 4).</param>
+    public LatentData(LatentCache cache, Device? device = null, bool numbered = false)
     {
         this.cache = cache;
+        Captions = numbered ? [.. cache.Captions.Select((_, i) => ImageFolder.NumberedTemplate.Replace("{number}", $"{i}", StringComparison.Ordinal))] : cache.Captions;
         CaptionIds = tensor(cache.CaptionIds.Select(id => (long)id).ToArray()).to(device ?? CPU).DetachFromDisposeScope();
     }
 
@@ -35,7 +37,7 @@ public sealed class LatentData : ITrainingData
     public int ImageSize => cache.Shape[1];
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Captions => cache.Captions;
+    public IReadOnlyList<string> Captions { get; }
 
     /// <inheritdoc/>
     public Tensor CaptionIds { get; }

@@ -4,7 +4,7 @@ namespace JepaT.Lab;
 /// Generates pictures of fixed prompts and seeds with a model and measures them. The seen prompts are the captions of the first
 /// pictures of the test split, so that they have the distribution of the reference; held-out pairs take turns.
 /// </summary>
-internal sealed class ModelEvaluation : IDisposable
+internal sealed class ModelEvaluation : IModelEvaluation
 {
     private const int GridCopies = 2;
     private const long HeldOutSeeds = 1L << 32, GridSeeds = 1L << 33;           // counters far from those of the seen prompts
@@ -16,6 +16,10 @@ internal sealed class ModelEvaluation : IDisposable
     private readonly Prompts seen, grid;
     private readonly Prompts? heldOut;
 
+    /// <param name="experiment">What to sample and measure with.</param>
+    /// <param name="test">The real pictures; not owned.</param>
+    /// <param name="text">Encodes the prompts.</param>
+    /// <param name="network">The judge; owned.</param>
     public ModelEvaluation(Experiment experiment, ImageDataset test, ITextEncoder text, FeatureNetwork network)
     {
         (this.experiment, this.network) = (experiment, network);
@@ -38,16 +42,16 @@ internal sealed class ModelEvaluation : IDisposable
         (GridPrompts, GridHeldOut) = ([.. shown.Select(Caption)], [.. shown.Where(p => Vocabulary.IsHeldOut(p.Item, p.Colour)).Select(Caption)]);
     }
 
-    /// <summary>Prompts of the sample pictures: every item, and some held-out pairs.</summary>
+    /// <summary>Every item, and some held-out pairs.</summary>
     public IReadOnlyList<string> GridPrompts { get; }
 
-    /// <summary>Those of <see cref="GridPrompts"/> that never occur in training.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<string> GridHeldOut { get; }
 
-    /// <summary>Pictures that <see cref="Measure"/> generates.</summary>
+    /// <inheritdoc/>
     public int PictureCount => seen.Count + (heldOut?.Count ?? 0);
 
-    /// <summary>All metrics of the model (in eval mode), by name.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int>? progress = null)
     {
         using var scope = NewDisposeScope();
@@ -67,6 +71,7 @@ internal sealed class ModelEvaluation : IDisposable
 
     public void Dispose()
     {
+        network.Dispose();
         reference.Dispose();
         seen.Dispose();
         heldOut?.Dispose();

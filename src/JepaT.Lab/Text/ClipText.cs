@@ -8,7 +8,7 @@ namespace JepaT.Lab;
 /// The frozen text tower of CLIP as text encoder: pooled, the projected vector at the end of the text, not normalised, as the
 /// published code conditions on; as tokens, the last hidden states from the start to the end of the text.
 /// </summary>
-/// <remarks>A text longer than the network's context (77 tokens) is cut and keeps its end; the original would refuse it.</remarks>
+/// <remarks>A text longer than the network's context (77 tokens) is cut and keeps its end; the original refuses it (oddity 6).</remarks>
 public sealed class ClipText : ITextEncoder, IDisposable
 {
     private const int Batch = 64;                       // texts at a time: 64 of 77 tokens need some 200 MB
@@ -16,6 +16,7 @@ public sealed class ClipText : ITextEncoder, IDisposable
     private readonly ClipTextNetwork network;
     private readonly ClipTokenizer tokenizer;
     private readonly Lazy<string> fingerprint;
+    private readonly bool refuseLong;
 
     /// <param name="weights">A dictionary with OpenAI's or Hugging Face's names, also that of a whole CLIP. Not kept.</param>
     /// <param name="source">Where it is from, for messages.</param>
@@ -23,12 +24,14 @@ public sealed class ClipText : ITextEncoder, IDisposable
     /// <param name="device">Where to compute; the CPU by default.</param>
     /// <param name="dtype">What to compute in; results are float32 whatever it is.</param>
     /// <param name="heads">Attention heads; 0 for OpenAI's rule, one for 64 of the width.</param>
+    /// <param name="errata">Oddities 3 (its layers re-initialised) and 6 (texts longer than the context refused) may be kept.</param>
     /// <exception cref="UserException">The weights are not those of a text tower, or have another vocabulary.</exception>
     public ClipText(IReadOnlyDictionary<string, Tensor> weights, string source, ClipTokenizer tokenizer, Device? device = null,
-        ScalarType dtype = ScalarType.Float32, int heads = 0)
+        ScalarType dtype = ScalarType.Float32, int heads = 0, Errata? errata = null)
     {
         this.tokenizer = tokenizer;
-        network = new ClipTextNetwork(weights, source, device, dtype, heads);
+        refuseLong = errata?.LongPromptsFail ?? false;
+        network = new ClipTextNetwork(weights, source, device, dtype, heads, errata?.ReinitialisedClip ?? false);
         var size = network.VocabularySize;
         if (size != tokenizer.Size)
         {
@@ -81,7 +84,7 @@ public sealed class ClipText : ITextEncoder, IDisposable
     {
         using var scope = NewDisposeScope();
         foreach (var caption in captions) HashedText.Require(caption);
-        var ids = captions.Select(c => tokenizer.Tokenize(c, network.Context)).ToArray();
+        var ids = captions.Select(c => tokenizer.Tokenize(c, network.Context, refuseLong)).ToArray();
         var longest = ids.Max(row => row.Length);
         var padded = ids.SelectMany(row => row.Concat(Enumerable.Repeat(0, longest - row.Length)).Select(id => (long)id)).ToArray();
         var ends = Array.ConvertAll(ids, row => (long)Array.IndexOf(row, tokenizer.EndId));     // the first, should the text name one

@@ -22,10 +22,12 @@ internal sealed class ClipTextNetwork : IDisposable
     /// <param name="device">Where to compute; the CPU by default.</param>
     /// <param name="dtype">What to compute in; the weights may be stored in any floating type.</param>
     /// <param name="heads">0 for OpenAI's rule, a head for 64 of the width.</param>
+    /// <param name="reinitialised">Keeps oddity 3: what the published code's initialisation leaves of the weights.</param>
     /// <exception cref="UserException">The file does not hold this network, or the heads do not divide its width.</exception>
-    public ClipTextNetwork(IReadOnlyDictionary<string, Tensor> file, string source, Device? device = null, ScalarType dtype = ScalarType.Float32, int heads = 0)
+    public ClipTextNetwork(IReadOnlyDictionary<string, Tensor> file, string source, Device? device = null, ScalarType dtype = ScalarType.Float32, int heads = 0, bool reinitialised = false)
     {
         var own = ClipWeights.Own(file, source);
+        if (reinitialised) ClipWeights.Reinitialise(own);
         Width = own["token_embedding.weight"].shape[1];
         Heads = heads > 0 ? heads : (int)Math.Max(1, Width / HeadWidth);
         if (Width % Heads != 0)

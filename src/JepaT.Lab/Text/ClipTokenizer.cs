@@ -59,8 +59,15 @@ public sealed class ClipTokenizer
         return ids;
     }
 
-    /// <summary>As the network takes it: start, ids, end; one too long for the context is cut and keeps its end.</summary>
-    public int[] Tokenize(string text, int context = 77) => [StartId, .. Encode(text).Take(context - 2), EndId];
+    /// <summary>As the network takes it: start, ids, end; one too long for the context is cut and keeps its end, or is refused.</summary>
+    /// <exception cref="UserException">It is too long, and such are to be refused.</exception>
+    public int[] Tokenize(string text, int context = 77, bool refuseLong = false)
+    {
+        var ids = Encode(text);
+        if (refuseLong && ids.Count > context - 2)
+            throw new UserException($"the prompt '{(text.Length > 40 ? text[..40] + "…" : text)}' has {ids.Count + 2} tokens, CLIP takes {context}: shorten it, or set errata.long_prompts_fail to false");
+        return [StartId, .. ids.Take(context - 2), EndId];
+    }
 
     /// <summary>
     /// The original's <c>&lt;\|startoftext\|>|&lt;\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+</c> on a

@@ -33,6 +33,26 @@ internal static class ClipWeights
         return own;
     }
 
+    /// <summary>
+    /// What the published code does to its frozen CLIP (oddity 3): every linear layer becomes Xavier noise with bias 0, every LayerNorm is
+    /// reset; embeddings, attention inputs and the projection survive. One seed for all runs.
+    /// </summary>
+    public static void Reinitialise(IReadOnlyDictionary<string, Tensor> own)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        using var g = new Generator(0);
+        foreach (var (name, w) in own.OrderBy(w => w.Key, StringComparer.Ordinal))
+        {
+            var norm = name.Contains(".ln_", StringComparison.Ordinal) || name.StartsWith("ln_final.", StringComparison.Ordinal);
+            var linear = name.Contains(".mlp.c_", StringComparison.Ordinal) || name.Contains(".attn.out_proj.", StringComparison.Ordinal);
+            if (!norm && !linear) continue;
+            if (name.EndsWith(".bias", StringComparison.Ordinal)) w.zero_();
+            else if (norm) w.fill_(1);
+            else w.copy_(rand(w.shape, generator: g).sub_(0.5).mul_(2 * Math.Sqrt(6.0 / (w.shape[0] + w.shape[1]))));
+        }
+    }
+
     /// <summary>Every name and shape, from the sizes of the embeddings, the first block, the projection and the number of blocks.</summary>
     private static IEnumerable<(string Name, long[] Shape)> Shapes(Dictionary<string, Tensor> weights, string source)
     {

@@ -19,20 +19,22 @@ public static class TextEncoders
     /// <param name="vocabulary">CLIP's vocabulary; null or empty for the one that comes with JepaT.</param>
     /// <param name="device">Where CLIP runs; the CPU by default.</param>
     /// <param name="dtype">What CLIP computes in.</param>
-    /// <param name="load">Reads a weights file to CPU tensors that the caller owns; safetensors by default.</param>
+    /// <param name="errata">Oddities 3 (its layers re-initialised), 5 (nothing is kept) and 6 (long texts refused).</param>
     /// <exception cref="UserException">The name is unknown, or a file is missing or not what it should be.</exception>
     public static ITextEncoder Create(string encoder, string? weights = null, string? vocabulary = null, Device? device = null,
-        ScalarType dtype = ScalarType.Float32, Func<string, IReadOnlyDictionary<string, Tensor>>? load = null)
+        ScalarType dtype = ScalarType.Float32, Errata? errata = null)
     {
+        errata ??= Errata.Corrected;
         if (encoder == "hashed") return new HashedText();
         if (encoder != "clip") throw new UserException($"unknown text encoder '{encoder}'; known are {string.Join(", ", Names)}");
         var file = ClipFile(weights, CacheFolder.Of("clip"));
         var tokenizer = new ClipTokenizer(vocabulary);
-        var tensors = (load ?? Safetensors.Load)(file);
+        using var opened = WeightFile.Open(file);
+        var tensors = opened.ReadAll();
         try
         {
-            var clip = new ClipText(tensors, file, tokenizer, device, dtype);
-            return new CachedText(clip, clip.Fingerprint);
+            var clip = new ClipText(tensors, file, tokenizer, device, dtype, errata: errata);
+            return errata.TextEncodedEachStep ? clip : new CachedText(clip, clip.Fingerprint);
         }
         finally
         {

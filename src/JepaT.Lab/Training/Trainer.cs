@@ -37,8 +37,9 @@ internal sealed class Trainer : IDisposable
     {
         this.experiment = experiment;
         checkpoint = Path.Combine(folder, Checkpoint.FileName);
-        batches = new Batches(data, text, experiment.Training, experiment.Seed, experiment.Text);
+        batches = new Batches(data, text, experiment.Training, experiment.Seed, experiment.Text, experiment.Errata.TextEncodedEachStep);
         Model = new JepaModel(experiment.ResolvedModel, Seeds.Of(experiment.Seed, SeedUse.Weights));
+        if (experiment.Training.Init is { } init) Initialise(init, experiment.Training.InitPartial);
         Model.to(data.CaptionIds.device);               // before the optimizer: moving replaces parameters
         Ema = JepaT.Lab.Ema.Create(Model);
         optimizer = new AdamW(Model.UsedWeights(), experiment.Training.Beta1, experiment.Training.Beta2, experiment.Training.AdamEps);
@@ -93,6 +94,17 @@ internal sealed class Trainer : IDisposable
         Model.Dispose();
         Ema.Dispose();
         batches.Dispose();
+    }
+
+    private void Initialise(string path, bool partial)
+    {
+        using var file = WeightFile.Open(path);
+        if (!partial)
+        {
+            Model.Load(file);
+            return;
+        }
+        foreach (var line in Model.LoadPartial(file).Lines()) Console.Error.WriteLine(line);
     }
 
     private TrainingValues TrainStep(TrainingConfig config)

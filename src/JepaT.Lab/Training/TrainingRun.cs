@@ -94,6 +94,7 @@ internal sealed class TrainingRun : ITrainingObserver
 
     private IReadOnlyList<(string Name, double Value)> Measure(long step, JepaModel ema)
     {
+        if (bench.Evaluation.PictureCount == 0) return [];
         using var measuring = new Progress($"measuring after step {step}", bench.Evaluation.PictureCount, "pictures");
         var values = bench.Evaluation.Measure(ema, stop, done => measuring.Report(done));
         foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
@@ -115,8 +116,9 @@ internal sealed class TrainingRun : ITrainingObserver
         log.Tag("jepat.folder", Path.GetFullPath(folder.Path));
         log.Tag("jepat.preset", experiment.Fusion.ToString());
         log.Artifact(folder.Experiment);
-        foreach (var (data, context) in new[] { (bench.Train, "training"), (bench.Test, "eval") })
-            log.Dataset($"{data.Name}-{data.Split}", data.Digest, context, bench.Source,
+        if (bench.Evaluation.Card is { } card) log.Params(card.Params());
+        foreach (var (data, context) in new (ITrainingData?, string)[] { (bench.Train, "training"), (bench.Test, "eval") })
+            if (data is not null) log.Dataset($"{data.Name}-{data.Split}", data.Digest, context, bench.Source,
                 profile: string.Create(CultureInfo.InvariantCulture, $$"""{"num_rows": {{data.Count}}, "image_size": {{data.ImageSize}}, "channels": {{data.Channels}}}"""));
     }
 

@@ -5,7 +5,7 @@ namespace JepaT.Lab;
 /// <summary>What all runs of an experiment share, loaded once: pictures, text encoder, feature network, evaluation, tracking store.</summary>
 internal sealed class Workbench : IDisposable
 {
-    private readonly Lazy<ModelEvaluation> evaluation;
+    private readonly Lazy<IModelEvaluation> evaluation;
 
     /// <summary>Checks all inputs before it loads any, and what only the data can tell as soon as they are there.</summary>
     /// <param name="experiment">The experiment.</param>
@@ -17,14 +17,23 @@ internal sealed class Workbench : IDisposable
         experiment.Validate();
         Device = Prepare(experiment, training);
         Store = store;
-        var files = FashionMnist.Open(experiment.Data.Folder);
-        Source = files.Folder;
-        Train = files.Dataset(experiment.Data.Name, "train", Device, experiment.Data.TintSeed);
+        var data = experiment.Data;
+        if (data.IsFashion)
+        {
+            var files = FashionMnist.Open(data.Folder);
+            Source = files.Folder;
+            Train = files.Dataset(data.Name, "train", Device, data.TintSeed);
+            Test = files.Dataset(data.Name, "test", Device, data.TintSeed);
+        }
+        else
+        {
+            Source = data.Folder!;
+            Train = Open(experiment, Device);
+        }
         if (training) Batches.RequireFit(experiment.Training, Train);
-        Test = files.Dataset(experiment.Data.Name, "test", Device, experiment.Data.TintSeed);
-        Text = new HashedText();
-        Network = FeatureNetwork.Load(Device);
-        evaluation = new(() => new ModelEvaluation(experiment, Test, Text, Network));
+        Text = TextOf(experiment, Device);
+        evaluation = new(() => Test is not null ? new ModelEvaluation(experiment, Test, Text, FeatureNetwork.Load(Device)) : new ClassEvaluation(experiment, Train.Captions, Text, Device));
+        if (!data.IsFashion) _ = Evaluation;                    // its files are the user's: what is missing is told before the first step
     }
 
     public Device Device { get; }
@@ -34,15 +43,41 @@ internal sealed class Workbench : IDisposable
     /// <summary>The folder of the data files.</summary>
     public string Source { get; }
 
-    public ImageDataset Train { get; }
+    public ITrainingData Train { get; }
 
-    public ImageDataset Test { get; }
+    /// <summary>The test split, where the data set has one.</summary>
+    public ImageDataset? Test { get; }
+
+    /// <summary>The training pictures as Fashion-MNIST.</summary>
+    /// <exception cref="UserException">They are others.</exception>
+    public ImageDataset Fashion => Train as ImageDataset ?? throw new UserException($"{Train.Name}: this shows Fashion-MNIST only; take an experiment with data.name {FashionMnist.Tinted}");
 
     public ITextEncoder Text { get; }
 
-    public FeatureNetwork Network { get; }
+    public IModelEvaluation Evaluation => evaluation.Value;
 
-    public ModelEvaluation Evaluation => evaluation.Value;
+    /// <summary>The experiment's text encoder. Dispose it if it can be disposed.</summary>
+    /// <exception cref="UserException">A file of it is missing or does not fit.</exception>
+    public static ITextEncoder TextOf(Experiment experiment, Device device)
+    {
+        var config = experiment.TextEncoder;
+        var text = TextEncoders.Create(config.Name, config.Weights, config.Vocabulary, device, errata: experiment.Errata);
+        if (text.Dim == experiment.ResolvedModel.TextDim) return text;
+        (text as IDisposable)?.Dispose();
+        throw new UserException($"text_encoder.weights: its vectors have {text.Dim} numbers, the model takes {experiment.ResolvedModel.TextDim}: take CLIP ViT-B/32");
+    }
+
+    private static ITrainingData Open(Experiment experiment, Device device)
+    {
+        var (data, numbered) = (experiment.Data, experiment.Errata.NumberedPrompts);
+        if (!data.IsLatent)
+            return new FolderData(ImageFolder.Open(data.Folder!, data.Captions, data.Classes, numbered ? ImageFolder.NumberedTemplate : data.Template),
+                data.Size, device, data.Corrupt, data.DecodeThreads);
+        var cache = LatentCache.Open(data.Folder!);
+        if (cache.PictureSize == data.Size && cache.Shape[0] == 2 * data.Channels) return new LatentData(cache, device, numbered);
+        cache.Dispose();
+        throw new UserException($"{data.Folder}: holds latents of {cache.PictureSize}-pixel pictures in {cache.Shape[0] / 2} channels; data.size is {data.Size}, with {data.Channels}");
+    }
 
     /// <summary>Checks the machine, sets the experiment's threads, and returns its device.</summary>
     /// <exception cref="UserException">The machine lacks threads, memory or the device.</exception>
@@ -72,7 +107,7 @@ internal sealed class Workbench : IDisposable
     {
         if (evaluation.IsValueCreated) Evaluation.Dispose();
         Train.Dispose();
-        Test.Dispose();
-        Network.Dispose();
+        Test?.Dispose();
+        (Text as IDisposable)?.Dispose();
     }
 }

@@ -10,11 +10,11 @@ public sealed class Example
 
     internal Example(Workbench bench, ModelConfig model, int index)
     {
-        if (index < 0 || index >= bench.Train.Count) throw new UserException($"there is no picture {index}: the training set has {bench.Train.Count}");
+        if (index < 0 || index >= bench.Fashion.Count) throw new UserException($"there is no picture {index}: the training set has {bench.Fashion.Count}");
         (this.bench, this.model) = (bench, model);
         using var scope = NewDisposeScope();
-        image = bench.Train.Images(tensor(new long[] { index }, device: bench.Train.CaptionIds.device))[0].cpu().DetachFromDisposeScope();
-        Caption = bench.Train.Captions[(int)bench.Train.CaptionIds[index].ToInt64()];
+        image = bench.Fashion.Images(tensor(new long[] { index }, device: bench.Fashion.CaptionIds.device))[0].cpu().DetachFromDisposeScope();
+        Caption = bench.Fashion.Captions[(int)bench.Fashion.CaptionIds[index].ToInt64()];
     }
 
     /// <summary>What it is of.</summary>

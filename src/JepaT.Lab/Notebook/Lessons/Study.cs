@@ -23,7 +23,7 @@ public sealed class Study : IDisposable
     public Experiment Experiment { get; }
 
     /// <summary>The training pictures.</summary>
-    public ImageDataset Data => bench.Value.Train;
+    public ImageDataset Data => bench.Value.Fashion;
 
     /// <summary>Where runs of this experiment lie.</summary>
     public string Folder => Path.Combine(NotebookFolder.Results, "runs", Experiment.Name);

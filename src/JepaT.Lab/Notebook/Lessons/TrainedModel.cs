@@ -4,10 +4,12 @@ namespace JepaT.Lab;
 [TypeFormatterSource(typeof(ViewFormatters))]
 public sealed class TrainedModel : IDisposable
 {
-    private readonly HashedText text = new HashedText();
+    private readonly ITextEncoder text;
+    private readonly Renderer renderer;
 
     private TrainedModel(JepaModel model, Experiment experiment, string folder, RunResult? result) =>
-        (Model, Experiment, Folder, Result) = (model, experiment, folder, result);
+        (Model, Experiment, Folder, Result, text, renderer) =
+            (model, experiment, folder, result, Workbench.TextOf(experiment, model.Unconditional(1).device), Renderer.Of(experiment.Data, model.Unconditional(1).device));
 
     /// <summary>The network, in eval mode.</summary>
     public JepaModel Model { get; }
@@ -40,7 +42,7 @@ public sealed class TrainedModel : IDisposable
         var device = Model.Unconditional(1).device;
         var features = text.Encode(prompts, Experiment.Text).Each(t => t.repeat_interleave(count, 0).to(device));
         var seeds = prompts.SelectMany(_ => Enumerable.Range(seed, count)).Select(i => Seeds.Of(0, SeedUse.Samples, i)).ToList();
-        return Pictures.Round(Sampler.Images(Model, features, seeds, sampling ?? Experiment.Sampling)).MoveToOuterDisposeScope();
+        return Pictures.Round(renderer.Render(Sampler.Images(Model, features, seeds, sampling ?? Experiment.Sampling))).MoveToOuterDisposeScope();
     }
 
     /// <summary>Draws prompts: a row each.</summary>
@@ -87,5 +89,10 @@ public sealed class TrainedModel : IDisposable
     public override string ToString() => View.Of(Model).ToString();
 
     /// <summary>Frees the weights.</summary>
-    public void Dispose() => Model.Dispose();
+    public void Dispose()
+    {
+        Model.Dispose();
+        renderer.Dispose();
+        (text as IDisposable)?.Dispose();
+    }
 }

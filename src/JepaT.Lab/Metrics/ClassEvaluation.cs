@@ -1,0 +1,99 @@
+namespace JepaT.Lab;
+
+/// <summary>
+/// The published protocol on captioned classes: equally many pictures of each, class by class, judged by the FID Inception against given
+/// statistics (FID-50K: 50 of each of 1,000). Without a judge pictures are only drawn.
+/// </summary>
+internal sealed class ClassEvaluation : IModelEvaluation
+{
+    private const int GridRows = 2, GridColumns = 16;
+    private const long GridSeeds = 1L << 33;                                    // a counter far from those of the measured pictures
+
+    private readonly Experiment experiment;
+    private readonly TextFeatures captions;                                     // a row a class
+    private readonly Renderer renderer;
+    private readonly Inception? network;
+    private readonly ReferenceStatistics? reference;
+    private readonly FidProtocol protocol;
+    private readonly int[] shown;
+
+    /// <param name="experiment">What to sample and measure with.</param>
+    /// <param name="classes">A caption for each class.</param>
+    /// <param name="text">Encodes them.</param>
+    /// <param name="device">Where all runs.</param>
+    /// <exception cref="UserException">A file is missing or does not fit, or the pictures cannot be shared out among the classes.</exception>
+    public ClassEvaluation(Experiment experiment, IReadOnlyList<string> classes, ITextEncoder text, Device device)
+    {
+        this.experiment = experiment;
+        var config = experiment.Evaluation;
+        protocol = new FidProtocol { Classes = classes.Count, Seed = config.Seed };
+        if (config.Network == JudgeChoice.Auto)
+        {
+            protocol = protocol.WithCount(config.Count);
+            network = Inception.Load(file => WeightsOf(file), config.Inception, device);
+            reference = Reference(config.Reference!, network, experiment.Data);
+        }
+        renderer = Renderer.Of(experiment.Data, device);
+        captions = text.Encode(classes, experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
+        var columns = Math.Min(GridColumns, classes.Count);
+        shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * classes.Count / columns))];
+        GridPrompts = [.. shown.Select(i => classes[i])];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> GridPrompts { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> GridHeldOut => [];
+
+    /// <inheritdoc/>
+    public int PictureCount => network is null ? 0 : protocol.Count;
+
+    /// <inheritdoc/>
+    public EvaluationCard? Card => network is null ? null : EvaluationCard.Of(network, reference!, protocol, experiment.Sampling, ema: true);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int>? progress = null)
+    {
+        if (network is null) return [];
+        using var evaluation = new FidEvaluation(network, reference!, protocol);
+        return evaluation.Run(numbers => Generate(model, [.. numbers.Select(protocol.ClassOf)], numbers[0]), experiment.Evaluation.BatchSize, progress, stop);
+    }
+
+    /// <inheritdoc/>
+    public Tensor Samples(JepaModel model)
+    {
+        using var scope = NewDisposeScope();
+        return Pictures.Round(Generate(model, [.. shown.SelectMany(c => Enumerable.Repeat(c, GridRows))], GridSeeds)).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        renderer.Dispose();
+        captions.Dispose();
+        network?.Dispose();
+        reference?.Dispose();
+    }
+
+    private Tensor Generate(JepaModel model, int[] classes, long first)
+    {
+        using var scope = NewDisposeScope();
+        var rows = tensor(classes.Select(c => (long)c).ToArray(), device: captions.Pooled.device);
+        var seeds = Enumerable.Range(0, classes.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
+        return renderer.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
+    }
+
+    private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)
+    {
+        if (!Directory.Exists(path)) return ReferenceStatistics.FromNpz(path, network);
+        var folder = ImageFolder.Open(path, template: "{number}");              // the captions of real pictures do not matter
+        var key = new ReferenceKey(folder.Name, $"folder-{data.Size}", folder.Digest, network.Name, network.Hash);
+        return ReferenceStatistics.Get(key, network, () => PictureBytes.Of(folder, data.Size, data.Corrupt, data.DecodeThreads), folder.Files.Count);
+    }
+
+    private static Dictionary<string, Tensor> WeightsOf(string file)
+    {
+        using var opened = WeightFile.Open(file);
+        return opened.ReadAll();
+    }
+}
