@@ -45,11 +45,9 @@ internal sealed record InceptionConvolution(string Name, long Outputs, long Heig
         return Outputs;
     }
 
-    // Dilation means nothing to a kernel of one place, but with it libtorch takes oneDNN on a single thread, too; else it asks for
-    // NNPACK at every call and warns where the processor has none.
     public override Tensor Run(Tensor x, IReadOnlyDictionary<string, Tensor> weights) =>
         functional.conv2d(x, weights[Name + ".weight"], weights[Name + ".bias"], [Stride, Stride],
-            Keep ? [(Height - 1) / 2, (Width - 1) / 2] : [0, 0], Height == 1 && Width == 1 ? [2, 2] : [1, 1]).relu_();
+            Keep ? [(Height - 1) / 2, (Width - 1) / 2] : [0, 0]).relu_();
 }
 
 /// <summary>The three poolings, all 3 × 3.</summary>
