@@ -9,7 +9,6 @@ if "%JEPAT_HOME:~-1%"=="\" set "JEPAT_HOME=%JEPAT_HOME:~0,-1%"
 set "DOTNET_CLI_TELEMETRY_OPTOUT=1"
 set "DOTNET_NOLOGO=1"
 if not defined OMP_WAIT_POLICY set "OMP_WAIT_POLICY=PASSIVE"
-if not defined TORCH_CPP_LOG_LEVEL set "TORCH_CPP_LOG_LEVEL=ERROR"
 if not defined Torch set "Torch=cpu"
 
 dotnet --list-sdks 2>nul | findstr /b "10.0." >nul

@@ -70,19 +70,15 @@ public sealed class AutoencoderTests(AutoencoderFixture fixture) : IClassFixture
     }
 
     [Fact]
-    public void Device_and_type_are_the_callers()
+    public void The_type_is_the_callers()
     {
         using var golden = new Golden("vae");
         var weights = golden.Json.GetProperty("state_dict_shapes").EnumerateObject()
             .ToDictionary(p => p.Name, p => zeros(1).expand([.. p.Value.EnumerateArray().Select(n => n.GetInt64())]));
-        using var net = Autoencoder.From(weights, "zeros", new Device(DeviceType.META), ScalarType.BFloat16);
+        using var net = Autoencoder.From(weights, "zeros", CPU, ScalarType.Float64);
 
-        var (moments, pictures) = (net.Encode(zeros(5, 3, 256, 256)), net.Decode(zeros(5, 16, 16, 16)));
-
-        Assert.Equal((DeviceType.META, ScalarType.BFloat16), (moments.device_type, moments.dtype));
-        Assert.Equal((DeviceType.META, ScalarType.BFloat16), (pictures.device_type, pictures.dtype));
-        Assert.Equal([5, 32, 16, 16], moments.shape);
-        Assert.Equal([5, 3, 256, 256], pictures.shape);
+        Assert.Equal(ScalarType.Float64, net.Encode(zeros(1, 3, 16, 16)).dtype);
+        Assert.Equal(ScalarType.Float64, net.Decode(zeros(1, 16, 1, 1)).dtype);
     }
 
     [Fact]
