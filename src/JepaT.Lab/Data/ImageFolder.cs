@@ -51,23 +51,31 @@ public sealed class ImageFolder
     /// <exception cref="UserException">No folder, no pictures, a picture without caption, a class without name, a bad file.</exception>
     public static ImageFolder Open(string root, string? captions = null, string? classes = null, string template = DefaultTemplate)
     {
-        if (!Directory.Exists(root)) throw new UserException($"{root}: no such folder; name the one with the pictures");
         var found = List(root);
-        if (found.Count == 0) throw new UserException($"{root}: holds no pictures ({string.Join(", ", PictureFile.Endings)})");
         var files = found.ConvertAll(f => f.Path).ToArray();
         var (texts, ids) = captions is not null ? ByFile(files, captions) : ByClass(root, files, classes, template);
         return new(root, files, DigestOf(found, texts, ids), texts, ids);
     }
 
+    /// <summary>Lists a folder whose captions do not matter, such as one of reference pictures: any layout, one empty caption.</summary>
+    /// <exception cref="UserException">No folder, no pictures.</exception>
+    public static ImageFolder Uncaptioned(string root)
+    {
+        var found = List(root);
+        var ids = new int[found.Count];
+        return new(root, [.. found.Select(f => f.Path)], DigestOf(found, [""], ids), [""], ids);
+    }
+
     private static List<(string Path, long Size)> List(string root)
     {
+        if (!Directory.Exists(root)) throw new UserException($"{root}: no such folder; name the one with the pictures");
         try
         {
             var found = new DirectoryInfo(root).EnumerateFiles("*", Deep)
                 .Where(f => PictureFile.Endings.Contains(f.Extension, StringComparer.OrdinalIgnoreCase))
                 .Select(f => (Path: Path.GetRelativePath(root, f.FullName).Replace('\\', '/'), f.Length)).ToList();
             found.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
-            return found;
+            return found.Count > 0 ? found : throw new UserException($"{root}: holds no pictures ({string.Join(", ", PictureFile.Endings)})");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -92,7 +100,7 @@ public sealed class ImageFolder
         if (Array.Find(files, f => !f.Contains('/')) is { } loose)
             throw new UserException($"{root}: {loose} lies in no class folder; sort the pictures into one folder a class, or give a CSV or JSONL file of captions");
         var folders = files.Select(f => f[..f.IndexOf('/')]).Distinct().ToList();            // in order, since the files are
-        var names = ClassNames.Of(root, folders, table);
+        var names = template.Contains("{name}", StringComparison.Ordinal) ? ClassNames.Of(root, folders, table) : folders;
         var number = folders.Select((folder, i) => (folder, i)).ToDictionary(f => f.folder, f => f.i);
         var captions = names.Select((name, i) => template.Replace("{name}", name, StringComparison.Ordinal)
             .Replace("{number}", FormattableString.Invariant($"{i}"), StringComparison.Ordinal));

@@ -50,7 +50,13 @@ internal sealed class ClassEvaluation : IModelEvaluation
     public int PictureCount => network is null ? 0 : protocol.Count;
 
     /// <inheritdoc/>
-    public EvaluationCard? Card => network is null ? null : EvaluationCard.Of(network, reference!, protocol, experiment.Sampling, ema: true);
+    public EvaluationCard? Card => network is null ? null : experiment.Model.Head == HeadKind.Flow
+        ? EvaluationCard.Of(network, reference!, protocol, experiment.Sampling, ema: true)
+        : EvaluationCard.Of(network, reference!, protocol, experiment.Sampling, ema: true) with
+        {
+            Temperature = experiment.Sampling.Temperature,
+            Steps = new GaussianSchedule(experiment.Sampling.GaussSpacing).Timesteps.Count,
+        };
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int>? progress = null)
@@ -86,7 +92,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)
     {
         if (!Directory.Exists(path)) return ReferenceStatistics.FromNpz(path, network);
-        var folder = ImageFolder.Open(path, template: "{number}");              // the captions of real pictures do not matter
+        var folder = ImageFolder.Uncaptioned(path);
         var key = new ReferenceKey(folder.Name, $"folder-{data.Size}", folder.Digest, network.Name, network.Hash);
         return ReferenceStatistics.Get(key, network, () => PictureBytes.Of(folder, data.Size, data.Corrupt, data.DecodeThreads), folder.Files.Count);
     }

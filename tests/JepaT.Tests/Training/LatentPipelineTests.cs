@@ -1,0 +1,111 @@
+using JepaT.Lab;
+using JepaT.Model;
+using static TorchSharp.torch;
+
+namespace JepaT.Tests;
+
+/// <summary>The road of the published recipes from the command line, on tiny pictures: cache latents, train on them, measure, draw.</summary>
+public sealed class LatentPipelineTests : IDisposable
+{
+    private const int Size = 32;                                    // pixels: latents of 2 × 2
+
+    private readonly PictureFolder pictures = new(4, "n01440764", "n01443537");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jepat-");
+
+    public LatentPipelineTests() => set_num_threads(1);
+
+    public void Dispose()
+    {
+        pictures.Dispose();
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void Pictures_become_latents_a_model_numbers_and_pictures_again()
+    {
+        pictures.WriteBeside("classes.txt", "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n");
+        var (autoencoder, inception) = (Formula("vae"), Formula("inception"));
+
+        Lab("cache-latents", pictures.Root, "-o", Of("latents"), "--autoencoder", autoencoder, "--size", $"{Size}", "--classes", pictures.Beside("classes.txt"));
+        Lab("train", Experiment(), "-o", Of("run"), "--tracking", Store,
+            "--set", $"data.autoencoder={autoencoder}", "--set", $"evaluation.inception={inception}", "--set", $"evaluation.reference={pictures.Root}");
+        Lab("sample", "--run", Of("run"), "-p", "a photo of a goldfish", "-n", "2", "-o", Of("fish.png"));
+
+        using var store = SqliteStore.Open(Store, readOnly: true);
+        var run = store.GetRun(File.ReadAllText(Of("run/mlflow-run")).Trim());
+        Assert.Equal(RunStatus.Finished, run.Info.Status);
+        Assert.True(run.Metrics["eval/fid_inception_12"].Value > 0);
+        Assert.InRange(run.Metrics["eval/is_inception_12"].Value, 1, 1008);
+        Assert.Equal(("inception", "12", "2"), (run.Params["measured.network"], run.Params["measured.count"], run.Params["measured.classes"]));
+        using var drawn = SkiaSharp.SKBitmap.Decode(Of("fish.png"));
+        Assert.True(drawn.Width >= 2 * Size && drawn.Height >= Size);
+    }
+
+    [Fact]
+    public void What_is_missing_is_told_before_the_first_step_with_where_to_get_it()
+    {
+        var (first, second, third) = (new StringWriter(), new StringWriter(), new StringWriter());
+        string[] train = ["train", Experiment(), "-o", Of("run"), "--tracking", Store];
+
+        Assert.Equal(1, Cli.Run(train, first));
+        Assert.Contains("evaluation.reference is missing", first.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, Cli.Run([.. train, "--set", $"evaluation.reference={pictures.Root}"], second));
+        Assert.Contains($"{Of("latents")}: ", second.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, Cli.Run([.. train, "--set", "text_encoder.name=clip", "--set", $"text_encoder.weights={Of("clip.pt")}", "--set", "data.name=image-folder",
+            "--set", $"data.folder={pictures.Root}", "--set", "data.template=number {number}", "--set", "evaluation.network=none"], third));
+        Assert.Contains("clip.pt: missing; the weights of CLIP ViT-B/32 are", third.ToString(), StringComparison.Ordinal);
+        Assert.All(new[] { first, second, third }, e => Assert.Single(e.ToString().TrimEnd().Split('\n')));
+        Assert.False(Directory.Exists(Of("run")));
+    }
+
+    [Fact]
+    public void Pixels_of_a_folder_train_without_any_file_of_others()
+    {
+        Lab("train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", "data.name=image-folder", "--set", $"data.folder={pictures.Root}",
+            "--set", "data.template=a photo of class {number}", "--set", "data.size=8", "--set", "model.patch_size=2", "--set", "evaluation.network=none");
+        Lab("train", Experiment(), "-o", Of("again"), "--tracking", Store, "--init", Of("run/checkpoint.safetensors"), "--partial", "--set", "data.name=image-folder",
+            "--set", $"data.folder={pictures.Root}", "--set", "data.template=a photo of class {number}", "--set", "data.size=8", "--set", "model.patch_size=4", "--set", "evaluation.network=none");
+
+        using var store = SqliteStore.Open(Store, readOnly: true);
+        var run = store.GetRun(File.ReadAllText(Of("run/mlflow-run")).Trim());
+        Assert.DoesNotContain(run.Metrics.Keys, k => k.StartsWith("eval/", StringComparison.Ordinal));
+        Assert.Contains(store.Artifacts(run.Info.RunId), a => a.StartsWith("images/", StringComparison.Ordinal));
+    }
+
+    private string Of(string name) => Path.Combine(folder.FullName, name);
+
+    private string Store => $"sqlite:///{Of("mlflow.db")}";
+
+    private static void Lab(params string[] args)
+    {
+        var error = new StringWriter();
+        Assert.True(Cli.Run(args, error) == 0, $"{args[0]}: {error}");
+    }
+
+    private string Experiment()
+    {
+        var path = Of("tiny.yaml");
+        File.WriteAllText(path, $"""
+            name: tiny
+            text: tokens
+            threads: 1
+            data: {"{"}name: latents, folder: {Of("latents")}, size: {Size}{"}"}
+            model: {"{"}patch_size: 1, dim: 32, encoder_depth: 1, predictor_depth: 1, heads: 2, buffer_tokens: 2, cross_heads: 4, head_width: 32, head_depth: 1, head: gauss{"}"}
+            training: {"{"}steps: 3, batch_size: 2, accumulate: 2, base_learning_rate: 1e-3, warmup_steps: 1, recompute: true, precision: bf16, ema_schedule: linear{"}"}
+            sampling: {"{"}iterations: 2, gauss_spacing: "4", temperature: 0.95{"}"}
+            evaluation: {"{"}every: 100, count: 12, batch_size: 4{"}"}
+            """);
+        return path;
+    }
+
+    /// <summary>A file of a public network with the weights of the golden tensors' formula.</summary>
+    private string Formula(string network)
+    {
+        using var scope = NewDisposeScope();
+        using var golden = new Golden(network);
+        var gain = golden.Json.GetProperty("weights").GetProperty("gain");
+        var weights = FormulaWeights.Of(golden, gain.ValueKind == System.Text.Json.JsonValueKind.Number ? gain.GetDouble() : Math.Sqrt(2));
+        Safetensors.Save(Of(network + ".safetensors"), weights);
+        return Of(network + ".safetensors");
+    }
+}
