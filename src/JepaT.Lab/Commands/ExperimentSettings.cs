@@ -37,6 +37,16 @@ internal class ExperimentSettings : CommandSettings
 
     protected internal string FolderOf(Experiment experiment) => Output ?? Path.Combine("runs", experiment.Name);
 
+    // What a large GPU may sustain in bfloat16: a yardstick, not a measurement.
+    private const double GpuRate = 1e14;
+
+    private static string Si(double value)
+    {
+        string[] prefixes = ["", "k", "M", "G", "T", "P", "E", "Z"];
+        var at = Math.Clamp((int)(Math.Log10(Math.Max(value, 1)) / 3), 0, prefixes.Length - 1);
+        return FormattableString.Invariant($"{value / Math.Pow(1000, at):0.##} {prefixes[at]}");
+    }
+
     /// <summary>The experiment with what follows from it: parameters, tokens, a rough memory figure.</summary>
     protected internal static void Describe(Experiment experiment)
     {
@@ -48,5 +58,9 @@ internal class ExperimentSettings : CommandSettings
         output.WriteLine($"# {total:N0} parameters, {used:N0} in use with fusion {experiment.Fusion}; {model.Tokens} tokens of {model.TokenDim} numbers");
         output.WriteLine($"# weights, EMA, gradients and optimizer: {total * 4.0 * 5 / 1e6:N0} MB without activations");
         output.WriteLine($"# at least {MachineLimits.LeastMemory(experiment, training: true) / 1e9:N1} GB of memory in all; this machine has {Machine.Memory() / 1e9:N1} GB");
+        var (cost, training) = (TrainingCost.Of(experiment), experiment.Training);
+        var whole = cost.Step * training.Steps;
+        output.WriteLine($"# a step: {training.EffectiveBatch:N0} pictures, {Si(cost.Step)}FLOP; all {training.Steps:N0}: {(double)training.EffectiveBatch * training.Steps:N0} pictures, {Si(whole)}FLOP,"
+            + FormattableString.Invariant($" {whole / GpuRate / 3600:0.##} hours at a steady {Si(GpuRate)}FLOP/s; a generated picture: {Si(cost.Picture)}FLOP"));
     }
 }

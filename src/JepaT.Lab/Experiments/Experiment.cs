@@ -142,6 +142,9 @@ public sealed record TrainingConfig
     /// <summary>fp32, or bf16 for matrix products and attention; weights, norms, losses and the optimizer stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Fp32;
 
+    /// <summary>On a GPU, products of float32 numbers in TF32 (10 bits of mantissa): faster, nearly as exact. Elsewhere without effect.</summary>
+    public bool Tf32 { get; init; }
+
     /// <summary>Transformer blocks run again in the backward pass instead of keeping their activations: far less memory, a third more time.</summary>
     public bool Recompute { get; init; }
 

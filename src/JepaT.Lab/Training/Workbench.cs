@@ -85,7 +85,10 @@ internal sealed class Workbench : IDisposable
     {
         MachineLimits.Check(experiment, training);
         if (experiment.Threads > 0) set_num_threads(experiment.Threads);
-        return DeviceOf(experiment);
+        var device = DeviceOf(experiment);
+        if (device.type == TorchSharp.DeviceType.CUDA)
+            backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = experiment.Training.Tf32;
+        return device;
     }
 
     /// <summary>The experiment's device.</summary>

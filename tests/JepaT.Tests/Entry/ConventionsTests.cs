@@ -5,7 +5,7 @@ namespace JepaT.Tests;
 /// <summary>What compiler and analyzers cannot see, or what would be lost silently if a build file changed.</summary>
 public sealed partial class ConventionsTests
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     [Fact]
     public void Source_files_stay_short_enough_to_read()
