@@ -212,6 +212,16 @@ public sealed class LatentCacheTests : IDisposable
     }
 
     [Fact]
+    public void Erratum_4_captions_by_number()
+    {
+        Write();
+        using var data = new LatentData(LatentCache.Open(Cache), CPU, numbered: true);
+        using var named = new LatentData(LatentCache.Open(Cache));
+
+        Assert.Equal(Enumerable.Range(0, named.Captions.Count).Select(i => $"a photo of class {i}"), data.Captions);
+    }
+
+    [Fact]
     public void The_posterior_clamps_the_log_variance_as_the_original_does()
     {
         using var scope = NewDisposeScope();

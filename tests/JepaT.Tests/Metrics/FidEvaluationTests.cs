@@ -292,20 +292,4 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
             return new(features.to(ScalarType.Float32).MoveToOuterDisposeScope(), logits.to(ScalarType.Float32).MoveToOuterDisposeScope());
         }
     }
-
-    /// <summary>The first features of another network: the root of a covariance of 2,048 takes ten seconds, and shows no more.</summary>
-    private sealed class FirstFeatures(IFeatureNetwork whole) : IFeatureNetwork
-    {
-        public string Name => whole.Name;
-
-        public string Hash => whole.Hash;
-
-        public int Dim => 64;
-
-        public Judgement Extract(Tensor pictures)
-        {
-            using var judged = whole.Extract(pictures);
-            return new(judged.Features.narrow(1, 0, Dim), judged.Logits.alias());
-        }
-    }
 }

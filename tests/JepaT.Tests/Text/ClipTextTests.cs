@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace JepaT.Tests;
 
-public sealed class ClipTextTests
+public sealed partial class ClipTextTests
 {
     private const double Tolerance = 1e-5;
 
