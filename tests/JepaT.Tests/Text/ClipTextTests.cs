@@ -151,11 +151,11 @@ public sealed partial class ClipTextTests
     }
 
     [Theory]
-    [InlineData("ln_final.bias", "missing", "ln_final.bias is missing")]
+    [InlineData("ln_final.bias", "missing", "missing: ln_final.bias")]
     [InlineData("token_embedding.weight", "missing", "token_embedding.weight is missing")]
     [InlineData("transformer.resblocks.0.attn.in_proj_weight", "misshapen", "in_proj_weight is (3, 3), wanted (192, 64)")]
-    [InlineData("transformer.resblocks.0.extra", "surplus", "transformer.resblocks.0.extra is unknown here")]
-    [InlineData("text_model.encoder.layers.0.mlp", "surplus", "text_model.encoder.layers.0.mlp is unknown here")]
+    [InlineData("transformer.resblocks.0.extra", "surplus", "surplus: transformer.resblocks.0.extra")]
+    [InlineData("text_model.encoder.layers.0.mlp", "surplus", "surplus: text_model.encoder.layers.0.mlp")]
     public void Weights_that_do_not_fit_are_named(string name, string how, string why)
     {
         using var scope = NewDisposeScope();
@@ -179,7 +179,7 @@ public sealed partial class ClipTextTests
 
         var e = Assert.Throws<UserException>(() => new ClipText(weights, "model.safetensors", Tokenizer));
 
-        Assert.Contains("transformer.resblocks.0.attn.in_proj_weight is missing", e.Message, StringComparison.Ordinal);
+        Assert.Contains("missing: transformer.resblocks.0.attn.in_proj_weight", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
