@@ -30,6 +30,9 @@ internal sealed class RunningCell(Session session, SessionThread thread)
     /// <summary>Whether its checks end it.</summary>
     public bool MustEnd => givenUp.Task.IsCompleted;
 
+    /// <summary>Whether it has taken its token, and so ends as it likes.</summary>
+    public bool HasAsked => asked;
+
     /// <summary>Ends when no one waits for the cell any longer.</summary>
     public Task GivenUp => givenUp.Task;
 

@@ -151,7 +151,8 @@ internal sealed class Session : IAsyncDisposable
         await Task.WhenAny(work, cell.GivenUp);
         while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) await Task.Delay(10, CancellationToken.None);
         if (cell.IsInterrupted) cell.Scheduler.End();
-        if (work.IsCompletedSuccessfully) return new(await work, null, cell.IsInterrupted);
+        // What a cell waited for may have ended by its own checks, on another thread: it comes to its end then, but not to what it was for.
+        if (work.IsCompletedSuccessfully && (!cell.MustEnd || cell.HasAsked)) return new(await work, null, cell.IsInterrupted);
         var error = work.Exception is { } e ? CellErrors.Of(e) : null;
         if (!cell.IsInterrupted) return new(null, error ?? CellErrors.Of(new OperationCanceledException()));
         stuck = cell;

@@ -61,13 +61,12 @@ internal sealed class SubmissionChain(References references)
     public Compiled Compile(string code, string name, CancellationToken stop)
     {
         var (complete, all) = WithUsings(Parse(code, name));
-        var tree = StopChecks.Insert(complete);
         var before = chain;
-        var submission = new Submission(Create(tree, before), before);
+        var submission = new Submission(StopChecks.Insert(Create(complete, before)), before);
         if (Shorten(before, submission) is { } shorter)
         {
             before = shorter;
-            submission = new Submission(Create(tree, before), before);
+            submission = new Submission(Create(submission.Tree, before), before);
         }
 
         using var image = new MemoryStream();
