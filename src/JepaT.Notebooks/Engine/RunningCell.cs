@@ -39,6 +39,9 @@ internal sealed class RunningCell(Session session, SessionThread thread)
     /// <summary>All was tried, for seconds.</summary>
     public bool RefusesToEnd { get; private set; }
 
+    /// <summary>Its code is being compiled, which ends by itself and must not be broken off halfway.</summary>
+    public bool Compiling { get; set; }
+
     /// <summary>The token, for the cell's own use.</summary>
     public CancellationToken AskForStop()
     {
@@ -74,9 +77,9 @@ internal sealed class RunningCell(Session session, SessionThread thread)
         CellStop.Look(true);
         givenUp.TrySetResult();
         await Task.Delay(toFinish);
-        for (var i = 0; i < 30 && Scheduler.Busy; i++)
+        for (var i = 0; i < 30 && Scheduler.Busy; i += Compiling ? 0 : 1)
         {
-            Scheduler.Wake();
+            if (!Compiling) Scheduler.Wake();
             await Task.Delay(100);
         }
         RefusesToEnd = true;

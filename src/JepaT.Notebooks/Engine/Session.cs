@@ -111,7 +111,7 @@ internal sealed class Session : IAsyncDisposable
                 switch (part)
                 {
                     case CodePart code:
-                        value = Rendering.Of(await chain.Start(chain.Compile(code.Code, name, stop)));
+                        value = Rendering.Of(await chain.Start(Compile(code.Code, name, stop)));
                         break;
                     case TextPart shown:
                         Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
@@ -129,6 +129,20 @@ internal sealed class Session : IAsyncDisposable
         finally
         {
             timer?.Dispose();
+        }
+    }
+
+    private Compiled Compile(string code, string name, CancellationToken stop)
+    {
+        var cell = running;
+        try
+        {
+            if (cell is not null) cell.Compiling = true;
+            return chain.Compile(code, name, stop);
+        }
+        finally
+        {
+            if (cell is not null) cell.Compiling = false;
         }
     }
 
