@@ -19,7 +19,7 @@ namespace JepaT.Notebooks;
 /// </remarks>
 internal sealed class StopChecks
 {
-    private const string Calls = "global::JepaT.Notebooks.CellStop.", Check = Calls + "Check();", CheckEntry = Calls + "CheckEntry();";
+    private const string Calls = "global::JepaT.Notebooks.CellStop.", Check = Calls + "Check();", CheckEntry = Calls + "CheckEntry();", CheckAsyncEntry = Calls + "CheckAsyncEntry();";
 
     private readonly SemanticModel model;
     private readonly List<(TextChange Change, bool Closes)> changes = [];     // those that close a piece of code: the inner before the outer
@@ -48,7 +48,7 @@ internal sealed class StopChecks
                 case ForStatementSyntax loop: Body(loop.Statement, Check); break;
                 case CommonForEachStatementSyntax loop: Body(loop.Statement, Check); break;
                 case GotoStatementSyntax jump: Body(jump, Check); break;
-                case AnonymousFunctionExpressionSyntax { Block: { } block }: Body(block, CheckEntry); break;
+                case AnonymousFunctionExpressionSyntax { Block: { } block } function: Body(block, Entry(function)); break;
                 case AnonymousFunctionExpressionSyntax { ExpressionBody: { } value } function when !IsData(function): Lambda(function, value); break;
                 case DestructorDeclarationSyntax: break;
                 case ConstructorDeclarationSyntax maker when maker.Modifiers.Any(SyntaxKind.StaticKeyword): break;
@@ -82,8 +82,8 @@ internal sealed class StopChecks
 
     private void Function(SyntaxNode function, BlockSyntax? block, ArrowExpressionClauseSyntax? arrow, SyntaxToken semicolon)
     {
-        if (block is not null) Body(block, CheckEntry);
-        else if (arrow is not null) Arrow(arrow, semicolon, "{" + CheckEntry + Return(model.GetDeclaredSymbol(function), arrow.Expression), "}");
+        if (block is not null) Body(block, Entry(function));
+        else if (arrow is not null) Arrow(arrow, semicolon, "{" + Entry(function) + Return(model.GetDeclaredSymbol(function), arrow.Expression), "}");
     }
 
     private void Getter(ArrowExpressionClauseSyntax arrow, SyntaxToken semicolon) =>
@@ -98,7 +98,7 @@ internal sealed class StopChecks
     private void Lambda(AnonymousFunctionExpressionSyntax function, ExpressionSyntax value)
     {
         if (model.GetSymbolInfo(function).Symbol is not IMethodSymbol { ReturnType.TypeKind: not TypeKind.Error } symbol) return;       // the compiler will say why
-        Open(value.SpanStart, "{" + CheckEntry + Return(symbol, value));
+        Open(value.SpanStart, "{" + Entry(function) + Return(symbol, value));
         Close(value.Span.End, ";}");
     }
 
@@ -107,6 +107,14 @@ internal sealed class StopChecks
         Open(value.SpanStart, Calls + "Pass(");
         Close(value.Span.End, ")");
     }
+
+    private static string Entry(SyntaxNode function) => function switch
+    {
+        MemberDeclarationSyntax member => member.Modifiers,
+        LocalFunctionStatementSyntax local => local.Modifiers,
+        AnonymousFunctionExpressionSyntax anonymous => anonymous.Modifiers,
+        _ => default,
+    } is var modifiers && modifiers.Any(SyntaxKind.AsyncKeyword) ? CheckAsyncEntry : CheckEntry;
 
     private static string Return(ISymbol? function, ExpressionSyntax value) =>
         value is ThrowExpressionSyntax || function is not IMethodSymbol { ReturnsVoid: false } method || (method.IsAsync && method.ReturnType is INamedTypeSymbol { Arity: 0 }) ? "" : "return ";
@@ -124,6 +132,13 @@ internal sealed class StopChecks
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class CellStop
 {
+    // Each level that an exception leaves on its way out of async calls copies what it has gathered so far: of all that fits on the stack
+    // that would take minutes. So much of it they may use.
+    private const int MostOfAsyncCalls = 1 << 20;
+
+    [ThreadStatic]
+    private static nint Bottom;             // near which this thread's stack begins; it grows downwards
+
     private static volatile bool Any;       // some cell is to end
 
     /// <summary>The running cell's token.</summary>
@@ -142,6 +157,17 @@ public static class CellStop
     {
         Check();
         RuntimeHelpers.EnsureSufficientExecutionStack();
+    }
+
+    /// <summary>The same at the entry of an async function.</summary>
+    /// <exception cref="InsufficientExecutionStackException">They call each other too deep without ever having to wait.</exception>
+    public static unsafe void CheckAsyncEntry()
+    {
+        CheckEntry();
+        byte here;
+        var at = (nint)(&here);
+        if (at > Bottom) Bottom = at;
+        if (Bottom - at > MostOfAsyncCalls) throw new InsufficientExecutionStackException("Async functions call each other too deep without waiting for anything.");
     }
 
     /// <summary>The same where only an expression can stand.</summary>
