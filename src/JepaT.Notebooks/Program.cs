@@ -25,7 +25,7 @@ try
     if (args is ["notebook", "bench", ..]) Cli.RequireValues(args, typeof(NotebookBenchCommand.Settings));
     return app.Run(args);
 }
-catch (Exception e) when (Cli.Explain(e, args) is { } line)
+catch (Exception e) when (Cli.Explain(e, args, ["notebook run", "notebook install-kernel", "notebook bench"]) is { } line)
 {
     Console.Error.WriteLine($"error: {line.ReplaceLineEndings(" ")}");
     return 1;

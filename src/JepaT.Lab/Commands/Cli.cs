@@ -78,10 +78,13 @@ internal static partial class Cli
     }
 
     /// <summary>One line on what went wrong and how to mend it, or null for a bug, whose stack trace is worth seeing.</summary>
-    internal static string? Explain(Exception e, string[] args) => e switch
+    /// <param name="e">What went wrong.</param>
+    /// <param name="args">The command line.</param>
+    /// <param name="commands">The commands that there are, when they are not those of this program.</param>
+    internal static string? Explain(Exception e, string[] args, IEnumerable<string>? commands = null) => e switch
     {
         UserException or DivergedException => e.Message,
-        CommandAppException => OfCommandLine(e.Message, args),
+        CommandAppException => OfCommandLine(e.Message, args, commands ?? [.. Settings.Keys, "notebook", "pack", "test"]),
         OutOfMemoryException => $"{What(args)}: out of memory; {Smaller}",
         ExternalException when Memory().IsMatch(e.Message) => $"{What(args)}: out of memory ({FirstLine(e)}); {Smaller}",
         ExternalException => $"{What(args)}: failed in native code ({FirstLine(e)})",
@@ -92,7 +95,7 @@ internal static partial class Cli
     private const string Smaller = "lower training.batch_size, evaluation.batch_size or the model's sizes";
 
     // What the parser says, in words that tell which option, and what to do.
-    private static string OfCommandLine(string message, string[] args)
+    private static string OfCommandLine(string message, string[] args, IEnumerable<string> commands)
     {
         if (UnknownOption().Match(message) is { Success: true } unknown)
         {
@@ -102,7 +105,7 @@ internal static partial class Cli
                 ? $"the nearest known one is --{Nearest.To(name, OptionsOf(settings).SelectMany(o => o.LongNames).Append("help"))}" : $"{What(args)} --help lists them");
         }
         if (UnknownCommand().Match(message) is { Success: true } command)
-            return $"unknown command '{command.Groups[1].Value}'; known are {string.Join(", ", Settings.Keys)}, notebook, pack, test";
+            return $"unknown command '{command.Groups[1].Value}'; known are {string.Join(", ", commands)}";
         if (TooMany().Match(message) is { Success: true } many) return $"{What(args)}: '{many.Groups[1].Value}' is one argument too many";
         if (NotConverted().Match(message) is { Success: true } value)
         {

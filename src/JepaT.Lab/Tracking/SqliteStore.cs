@@ -56,7 +56,7 @@ public sealed partial class SqliteStore : ITrackingStore
     {
         var file = FileOf(uri);
         if (Directory.Exists(file)) throw new UserException($"{file} is a folder: name a database file in it, e.g. {uri.TrimEnd('/')}/mlflow.db");
-        if (readOnly && !System.IO.File.Exists(file)) throw new UserException($"there is no database {file}: train something first, or say where it is with --uri");
+        if (readOnly && !System.IO.File.Exists(file)) throw new UserException($"there is no database {file}: train something first, or name the store where it is (--uri, or the address given to the call)");
         var store = new SqliteStore(uri, file, clock ?? TimeProvider.System, patience ?? DefaultPatience);
         try
         {

@@ -29,15 +29,29 @@ internal sealed class Assistant(SubmissionChain chain, References references)
         var line = code.AsSpan(0, position)[(code.AsSpan(0, position).LastIndexOf('\n') + 1)..].ToString();
         if (line.StartsWith("#!", StringComparison.Ordinal) && !line.Contains(' '))
             return new(position - line.Length, position, [.. Directives.Known.Where(d => d.StartsWith(line, StringComparison.Ordinal)).Select(d => new CompletionEntry(d, "keyword"))]);
+        if (!IsCode(code, position))
+        {
+            const string reference = "#r \"", package = "nuget: ";
+            var begun = line.StartsWith(reference, StringComparison.Ordinal) ? line[reference.Length..] : "?";
+            return new(position - begun.Length, position, package.StartsWith(begun, StringComparison.Ordinal) ? [new(package, "keyword")] : []);
+        }
 
         var (document, shift) = DocumentOf(code);
         var service = CompletionService.GetService(document)!;
         var list = await service.GetCompletionsAsync(document, position + shift(position));
         var start = list.Span.Start - shift(position);
         var typed = code[start..position];
-        var fitting = list.ItemsList.Where(i => i.FilterText.Contains(typed, StringComparison.OrdinalIgnoreCase));
+        // Those with a description are types of namespaces that no using names: thousands, and they would not compile.
+        var fitting = list.ItemsList.Where(i => i.InlineDescription.Length == 0 && i.FilterText.Contains(typed, StringComparison.OrdinalIgnoreCase));
         return new(start, start + list.Span.Length, [.. fitting.OrderBy(i => !i.FilterText.StartsWith(typed, StringComparison.OrdinalIgnoreCase)).ThenBy(i => i.SortText, StringComparer.Ordinal)
             .Select(i => new CompletionEntry(i.Properties.GetValueOrDefault("InsertionText") ?? i.DisplayText, i.Tags.FirstOrDefault("").ToLowerInvariant())).DistinctBy(i => i.Text)]);
+    }
+
+    private static bool IsCode(string code, int position)
+    {
+        var start = code.AsSpan(0, position).LastIndexOf('\n') + 1;
+        var end = code.IndexOf('\n', position) is >= 0 and var next ? next : code.Length;
+        return string.IsNullOrWhiteSpace(code[start..end]) || !string.IsNullOrWhiteSpace(Directives.CodeOf(code)[start..end]);
     }
 
     public async Task<string?> InspectAsync(string code, int position)

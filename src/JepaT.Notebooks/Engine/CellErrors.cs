@@ -29,9 +29,22 @@ internal static class CellErrors
         {
             yield return $"{lead}{e.GetType().Name}: {e.Message}";
             if (e.Data[Place] is string place) yield return $"   {place}";
-            foreach (var frame in new StackTrace(e, fNeedFileInfo: true).GetFrames())
-                if (frame.GetFileName() is { } file && frame.GetMethod() is { } method && method.Module.Assembly.IsCollectible) yield return $"   {At(file, frame.GetFileLineNumber())}{Function(method)}";
+            foreach (var line in Folded(Frames(e))) yield return line;
         }
+    }
+
+    private static IEnumerable<string> Frames(Exception e) =>
+        from frame in new StackTrace(e, fNeedFileInfo: true).GetFrames()
+        where frame.GetFileName() is not null && frame.GetMethod() is { Module.Assembly.IsCollectible: true }
+        select $"   {At(frame.GetFileName()!, frame.GetFileLineNumber())}{Function(frame.GetMethod()!)}";
+
+    // Of deep recursion the innermost and the outermost calls.
+    private static List<string> Folded(IEnumerable<string> frames)
+    {
+        const int Head = 10, Tail = 5;
+        var all = frames.ToList();
+        if (all.Count <= Head + Tail + 1) return all;
+        return [.. all.Take(Head), string.Create(CultureInfo.InvariantCulture, $"   … {all.Count - Head - Tail} calls more …"), .. all.TakeLast(Tail)];
     }
 
     // Functions of the cell by their names; the cell's own code, closures and state machines have none that anyone knows.

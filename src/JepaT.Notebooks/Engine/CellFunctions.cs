@@ -25,13 +25,16 @@ public static class CellFunctions
         throw new UserException("Javascript: scripts are not run here, since there need not be a browser; show HTML(…) or a picture instead");
 
     /// <summary>A line that the user types.</summary>
-    public static string? input(string prompt = "") => Outlet().ReadLine(prompt, false);
+    public static string input(string prompt = "") => Read("input", prompt, false);
 
     /// <summary>A line that the user types unseen.</summary>
-    public static string? password(string prompt = "") => Outlet().ReadLine(prompt, true);
+    public static string password(string prompt = "") => Read("password", prompt, true);
 
     /// <summary>Removes the cell's outputs so far; with <paramref name="wait"/> not before the next one comes.</summary>
     public static void clear_output(bool wait = false) => Outlet().Clear(wait);
+
+    private static string Read(string name, string prompt, bool hidden) =>
+        Outlet().ReadLine(prompt, hidden) ?? throw new UserException($"{name}: no one can type here (a run without a front end, or one that takes no input); make it a parameter");
 
     private static DisplayedOutput Show(object? value, string? mimeType)
     {

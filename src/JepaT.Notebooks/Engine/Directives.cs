@@ -87,7 +87,8 @@ internal static class Directives
         return cell.Length;
     }
 
-    private static string Blank(string text, int from, int to) =>
+    /// <summary>The text with blanks from one position to another; lines stay.</summary>
+    internal static string Blank(string text, int from, int to) =>
         string.Create(text.Length, (text, from, to), static (span, all) =>
         {
             all.text.CopyTo(span);

@@ -9,6 +9,7 @@ namespace JepaT.Notebooks;
 internal sealed partial class Magics(Session session, References references, Packages packages)
 {
     private readonly HashSet<string> importing = [];
+    private readonly Namespaces namespaces = new();
 
     /// <summary>Runs one of them; <paramref name="folder"/> is that of the file it stands in.</summary>
     /// <exception cref="UserException">It is unknown, or cannot be done.</exception>
@@ -54,7 +55,7 @@ internal sealed partial class Magics(Session session, References references, Pac
             var name = Path.GetFileName(path);
             var texts = Path.GetExtension(path) switch
             {
-                ".cs" or ".csx" => [(name, File.ReadAllText(path))],
+                ".cs" or ".csx" => [(name, namespaces.Unwrap(File.ReadAllText(path)))],
                 ".ipynb" => NotebookDocument.Load(path).Cells.Where(c => c.IsCode).Select((c, i) => (string.Create(CultureInfo.InvariantCulture, $"{name}, cell {i + 1}"), c.Source)),
                 _ => throw new UserException($"{directive} \"{argument}\": .cs, .csx and .ipynb files can be imported"),
             };
@@ -115,7 +116,8 @@ internal sealed partial class Magics(Session session, References references, Pac
     private static Dictionary<string, string> Options(DirectivePart directive, params string[] names)
     {
         var options = new Dictionary<string, string>();
-        var words = new Queue<string>(Words().Matches(directive.Argument).Select(m => m.Value.Trim('"')));
+        if (Words().Replace(directive.Argument, "").Contains('"')) throw new UserException($"{directive.Name} {directive.Argument}: a quotation mark is not closed");
+        var words = new Queue<string>(Words().Matches(directive.Argument).Select(m => m.Value[0] == '"' ? Escaped().Replace(m.Value[1..^1], "$1") : m.Value));
         while (words.TryDequeue(out var word))
         {
             if (!word.StartsWith("--", StringComparison.Ordinal)) options[""] = word;
@@ -125,8 +127,12 @@ internal sealed partial class Magics(Session session, References references, Pac
         return options;
     }
 
-    [GeneratedRegex("\"[^\"]*\"|[^ \t\"]+")]
+    // In quotation marks a backslash stands before another one, and before a backslash where it must.
+    [GeneratedRegex("""["](?:\\["\\]|[^"])*["]|[^ \t"]+""")]
     private static partial Regex Words();
+
+    [GeneratedRegex("""\\(["\\])""")]
+    private static partial Regex Escaped();
 
     private sealed class Timer(Outlet outlet) : IDisposable
     {

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -47,6 +48,9 @@ internal sealed partial class Packages
         if (own.TryGetValue(name, out var built) || Torch.Any(t => name.StartsWith(t, StringComparison.OrdinalIgnoreCase)))
         {
             built ??= own["TorchSharp"];
+            // libtorch counts otherwise than TorchSharp does, which knows the one that it needs.
+            if (version is not null && !name.StartsWith("libtorch", StringComparison.OrdinalIgnoreCase) && Numbers(version).CompareTo(Numbers(built)) > 0)
+                throw new UserException($"package {name}: version {version} cannot be had here, for this program is made with {built}; name that one");
             if (version is not null && version != built) note($"note: {name} {built} is part of this program and used in place of {version}");
             return new([], []);
         }
@@ -73,6 +77,14 @@ internal sealed partial class Packages
         }
         wanted[name] = version ?? "*";
         return files;
+    }
+
+    // What a version begins with: "1.2.*" and "1.2-beta" are 1.2.0.0 for our purpose.
+    private static Version Numbers(string version)
+    {
+        var numbers = version.Split('-', '+', '*')[0].Split('.', StringSplitOptions.RemoveEmptyEntries).Select(n => int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0);
+        int[] four = [.. numbers.Concat([0, 0, 0, 0]).Take(4)];
+        return new(four[0], four[1], four[2], four[3]);
     }
 
     private string Project(SortedDictionary<string, string> packages, string folder) =>

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net;
 using System.Reflection;
+using System.Text;
 using Microsoft.DotNet.Interactive.Formatting;
 using SkiaSharp;
 
@@ -15,23 +17,33 @@ internal static class Rendering
     public const string Html = "text/html", Plain = "text/plain", Png = "image/png";
 
     // Ours, TorchSharp's and the model's types also where they are parts of others: a tensor is never walked.
-    static Rendering() => DotNetInteractiveHost.RegisterFormatters(typeof(Formatter).Assembly);
+    // An exception, also that of a property which throws, is told without the frames of whoever called.
+    static Rendering()
+    {
+        DotNetInteractiveHost.RegisterFormatters(typeof(Formatter).Assembly);
+        Formatter.Register<Exception>((e, writer) => writer.Write(TextOf(e)), Plain);
+        Formatter.Register<Exception>((e, writer) => writer.Write($"<pre>{WebUtility.HtmlEncode(TextOf(e))}</pre>"), Html);
+    }
 
     public static MimeBundle Nothing { get; } = Single(Plain, "");
 
     public static MimeBundle Single(string mime, string content) => new(new Dictionary<string, string> { [mime] = content });
 
-    /// <summary>Null shows nothing. With <paramref name="mime"/> a text is taken as being of that type already.</summary>
+    /// <summary>
+    /// Null shows nothing, nor does the handle of what is shown already. With <paramref name="mime"/> a text, or the bytes of a file, are
+    /// taken as being of that type already.
+    /// </summary>
     public static MimeBundle? Of(object? value, string? mime = null)
     {
         try
         {
             return value switch
             {
-                null => null,
+                null or DisplayedOutput => null,
                 Markup markup => Single(markup.MimeType, markup.Content),
                 _ when mime is null => All(value),
                 string text => Single(mime, text),
+                byte[] file => Single(mime, mime.StartsWith("text/", StringComparison.Ordinal) || mime is "image/svg+xml" or "application/json" ? Encoding.UTF8.GetString(file) : Convert.ToBase64String(file)),
                 _ when All(value).Data.TryGetValue(mime, out var content) => Single(mime, content),
                 _ => Single(mime, value.ToDisplayString(mime)),
             };
@@ -61,6 +73,7 @@ internal static class Rendering
     // A text of the type's own making is better than a list of its properties.
     private static string TextOf(object value)
     {
+        if (value is Exception e) return string.Join('\n', CellErrors.Of(e).Traceback);
         var own = value.GetType().GetMethod(nameof(ToString), [])?.DeclaringType;
         return own == typeof(object) || own == typeof(ValueType) || value is System.Collections.IEnumerable ? value.ToDisplayString(Plain) : value.ToString() ?? "";
     }

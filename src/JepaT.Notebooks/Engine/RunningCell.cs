@@ -30,11 +30,17 @@ internal sealed class RunningCell(Session session, SessionThread thread)
     /// <summary>Whether its checks end it.</summary>
     public bool MustEnd => givenUp.Task.IsCompleted;
 
+    /// <summary>Whether it has taken its token, and so ends as it likes.</summary>
+    public bool HasAsked => asked;
+
     /// <summary>Ends when no one waits for the cell any longer.</summary>
     public Task GivenUp => givenUp.Task;
 
     /// <summary>All was tried, for seconds.</summary>
     public bool RefusesToEnd { get; private set; }
+
+    /// <summary>Its code is being compiled, which ends by itself and must not be broken off halfway.</summary>
+    public bool Compiling { get; set; }
 
     /// <summary>The token, for the cell's own use.</summary>
     public CancellationToken AskForStop()
@@ -71,9 +77,9 @@ internal sealed class RunningCell(Session session, SessionThread thread)
         CellStop.Look(true);
         givenUp.TrySetResult();
         await Task.Delay(toFinish);
-        for (var i = 0; i < 30 && Scheduler.Busy; i++)
+        for (var i = 0; i < 30 && Scheduler.Busy; i += Compiling ? 0 : 1)
         {
-            Scheduler.Wake();
+            if (!Compiling) Scheduler.Wake();
             await Task.Delay(100);
         }
         RefusesToEnd = true;

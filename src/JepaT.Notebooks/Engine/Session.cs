@@ -111,7 +111,7 @@ internal sealed class Session : IAsyncDisposable
                 switch (part)
                 {
                     case CodePart code:
-                        value = Rendering.Of(await chain.Start(chain.Compile(code.Code, name, stop)));
+                        value = Rendering.Of(await chain.Start(Compile(code.Code, name, stop)));
                         break;
                     case TextPart shown:
                         Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
@@ -129,6 +129,20 @@ internal sealed class Session : IAsyncDisposable
         finally
         {
             timer?.Dispose();
+        }
+    }
+
+    private Compiled Compile(string code, string name, CancellationToken stop)
+    {
+        var cell = running;
+        try
+        {
+            if (cell is not null) cell.Compiling = true;
+            return chain.Compile(code, name, stop);
+        }
+        finally
+        {
+            if (cell is not null) cell.Compiling = false;
         }
     }
 
@@ -151,7 +165,8 @@ internal sealed class Session : IAsyncDisposable
         await Task.WhenAny(work, cell.GivenUp);
         while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) await Task.Delay(10, CancellationToken.None);
         if (cell.IsInterrupted) cell.Scheduler.End();
-        if (work.IsCompletedSuccessfully) return new(await work, null, cell.IsInterrupted);
+        // What a cell waited for may have ended by its own checks, on another thread: it comes to its end then, but not to what it was for.
+        if (work.IsCompletedSuccessfully && (!cell.MustEnd || cell.HasAsked)) return new(await work, null, cell.IsInterrupted);
         var error = work.Exception is { } e ? CellErrors.Of(e) : null;
         if (!cell.IsInterrupted) return new(null, error ?? CellErrors.Of(new OperationCanceledException()));
         stuck = cell;

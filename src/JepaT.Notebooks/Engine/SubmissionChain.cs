@@ -61,14 +61,16 @@ internal sealed class SubmissionChain(References references)
     public Compiled Compile(string code, string name, CancellationToken stop)
     {
         var (complete, all) = WithUsings(Parse(code, name));
-        var tree = StopChecks.Insert(complete);
         var before = chain;
-        var submission = new Submission(Create(tree, before), before);
+        var submission = new Submission(StopChecks.Insert(Create(complete, before)), before);
         if (Shorten(before, submission) is { } shorter)
         {
             before = shorter;
-            submission = new Submission(Create(tree, before), before);
+            submission = new Submission(Create(submission.Tree, before), before);
         }
+
+        // What cannot be parsed has no meaning: what the compiler makes of it all the same would only hide the mistake.
+        if (complete.GetDiagnostics(stop).Where(d => d.Severity == DiagnosticSeverity.Error).ToList() is { Count: > 0 } mistakes) throw CompilationFailedException.Of(name, code, mistakes);
 
         using var image = new MemoryStream();
         using var symbols = new MemoryStream();

@@ -17,7 +17,13 @@ internal sealed record NotebookCell(JsonObject Json)
     /// <summary>Whether the JSON is a cell at all.</summary>
     public static bool IsOne(JsonObject json) =>
         json["cell_type"] is JsonValue type && type.TryGetValue<string>(out var name) && name is "code" or "markdown" or "raw"
-        && json["source"] is JsonArray or JsonValue;
+        && IsText(json["source"]);
+
+    /// <summary>Whether it has metadata of another kind than nbformat knows.</summary>
+    public static bool HasStrangeMetadata(JsonObject json) => json["metadata"] is not (null or JsonObject);
+
+    private static bool IsText(JsonNode? node) =>
+        node is JsonArray lines ? lines.All(l => l is JsonValue && IsText(l)) : node is JsonValue value && value.TryGetValue<string>(out _);
 
     public bool IsCode => Type == "code";
 

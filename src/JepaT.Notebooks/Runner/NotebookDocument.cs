@@ -34,8 +34,12 @@ internal sealed partial class NotebookDocument
         (this.root, Name) = (root, name);
         cells = root["cells"] as JsonArray ?? throw NotANotebook("it has no list of cells");
         for (var i = 0; i < cells.Count; i++)
+        {
             if (cells[i] is not JsonObject cell || !NotebookCell.IsOne(cell)) throw NotANotebook($"cell {i + 1} has no known cell_type, or no source");
-        if (root["metadata"] is not JsonObject) root["metadata"] = new JsonObject();
+            if (NotebookCell.HasStrangeMetadata(cell)) throw NotANotebook($"the metadata of cell {i + 1} are no object");
+        }
+        if (root["metadata"] is not (null or JsonObject)) throw NotANotebook("its metadata are no object");
+        root["metadata"] ??= new JsonObject();
     }
 
     /// <summary>The file's name, for messages and headings.</summary>

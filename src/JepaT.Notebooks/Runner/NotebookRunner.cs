@@ -15,7 +15,8 @@ internal sealed record RunOutcome(RunEnd End, int Cell = 0, CellError? Error = n
 /// <summary>
 /// Runs a notebook's code cells from top to bottom. After each cell the document is saved, completely or not at all, so that whatever
 /// happens later its outputs are there. The first failure ends the run: the saved notebook then begins with the error, and the cells that
-/// did not run keep the outputs they had.
+/// did not run keep the outputs they had. While a cell runs the saved notebook says so, which is what is left to read when the process
+/// does not survive it.
 /// </summary>
 /// <remarks>As in nbclient, a cell tagged <c>raises-exception</c> may fail, and one tagged <c>skip-execution</c> does not run.</remarks>
 internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cleaner, string output)
@@ -41,17 +42,20 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
     {
         document.Remove(ErrorTag);
         Save();                                             // a file that cannot be written is found before the work, not after it
+        await session.RunAsync("1", "warm-up", new CellOutputs(cleaner), CancellationToken.None);       // loads the compiler: not the first cell's time
         var cells = document.Cells.Where(c => c.IsCode && !string.IsNullOrWhiteSpace(c.Source) && !c.HasTag("skip-execution")).ToList();
         using var progress = new Progress(Path.GetFileName(document.Name), cells.Count, "cells", Log);
         for (var i = 0; i < cells.Count; i++)
         {
             progress.Report(i, Headline(i + 1, cells[i]));
+            if (i == 0) outputs.Hold(() => SaveWhileRunning(1));
             var outcome = await RunAsync(session, cells[i], i + 1, () => progress.Report(i, Headline(i + 1, cells[i])), stop);
             if (outcome.End == RunEnd.Failed && cells[i].HasTag("raises-exception")) outcome = new(RunEnd.Finished);
             outputs.Hold(() =>
             {
                 if (outcome.End != RunEnd.Finished) ShowFailure(cells[i], outcome);
-                Save();
+                if (outcome.End == RunEnd.Finished && i + 1 < cells.Count) SaveWhileRunning(i + 2);
+                else Save();
             });
             if (outcome.End != RunEnd.Finished) return outcome;
         }
@@ -65,6 +69,7 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         cell.ExecutionCount = number;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         if (Limit is { } time) limit.CancelAfter(time);
+        using var end = new ProcessEnd(() => End(session, cell, number));
         var run = Task.Run(() => session.RunAsync(cell.Source, string.Create(CultureInfo.InvariantCulture, $"cell {number}"), outputs, CancellationToken.None), CancellationToken.None);
         if (await EndsBefore(run, tick, limit.Token))
         {
@@ -112,11 +117,47 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         document.Insert(cell, NotebookCell.Create("markdown", $"<a id=\"failed-cell\"></a>**Cell {outcome.Cell} {what}:**", ErrorTag));
     }
 
+    private void SaveWhileRunning(int number)
+    {
+        document.Insert(document.Cells[0], NotebookCell.Create("markdown", $"**Cell {number} is running.** If nothing runs any more, the process ended in it.", ErrorTag));
+        Save();
+        document.Remove(ErrorTag);
+    }
+
+    // The cell has ended the process, by Environment.Exit for instance, and these are its last moments.
+    private void End(Session session, NotebookCell cell, int number)
+    {
+        session.Outlet.Flush();
+        var error = new CellError("ProcessEnded", "the process ended while the cell ran: by Environment.Exit, or because it was told to", []);
+        outputs.End(new CellResult(null, error), number);
+        outputs.Hold(() =>
+        {
+            ShowFailure(cell, new(RunEnd.Failed, number, error));
+            Save();
+        });
+        (Log ?? Console.Error).WriteLine($"\nerror: {document.Name}: cell {number}: {error.Message}");
+        if (Environment.ExitCode == 0) Environment.ExitCode = 1;
+    }
+
     private void Save() => AtomicFile.Write(output, document.ToText());
 
     private static string Headline(int number, NotebookCell cell)
     {
         var line = cell.Source.Split('\n').Select(l => l.Trim()).First(l => l.Length > 0);
         return $"cell {number}: {(line.Length > 60 ? line[..59] + "…" : line)}";
+    }
+
+    /// <summary>Does something when the process ends before this is disposed of.</summary>
+    private sealed class ProcessEnd : IDisposable
+    {
+        private readonly EventHandler handler;
+
+        public ProcessEnd(Action action)
+        {
+            handler = (_, _) => action();
+            AppDomain.CurrentDomain.ProcessExit += handler;
+        }
+
+        public void Dispose() => AppDomain.CurrentDomain.ProcessExit -= handler;
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using AngleSharp.Dom;
 
@@ -32,13 +33,16 @@ internal sealed partial class OutputCleaner
         paths = new Regex($@"(?<![\w.~-])(?:{any})(?![\w.-]*\w)", OperatingSystem.IsWindows() ? RegexOptions.IgnoreCase : RegexOptions.None);
     }
 
-    /// <summary>For this machine: the clone, the notebook's folder, the home folder, the folder for temporary files.</summary>
+    /// <summary>For this machine: the clone, the notebook's folder, the home folder, the folder for temporary files, .NET, this program, the working folder.</summary>
     public static OutputCleaner ForThisMachine(string notebookFolder, Action<string> warn) => new(
         [
             (Environment.GetEnvironmentVariable("JEPAT_HOME"), "JepaT"),
             (notebookFolder, "."),
             (Path.GetTempPath(), "temp"),
             (Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "~"),
+            (Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory()), "dotnet"),
+            (AppContext.BaseDirectory, "JepaT"),
+            (Environment.CurrentDirectory, "work"),
         ], warn);
 
     /// <summary>A text without this machine's folders.</summary>

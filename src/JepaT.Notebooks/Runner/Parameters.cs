@@ -104,7 +104,11 @@ internal static class Parameters
             return $"new {type} {{ {string.Join(", ", value.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(item => Literal(notebook, name, type[..^2], item.Trim())))} }}";
         if (!Types.Contains(type))
             throw new UserException($"{notebook}: parameter '{name}' is a {type}; only {string.Join(", ", Types)} and arrays of them can be given");
-        return One(type, value) ?? throw new UserException($"{notebook}: parameter '{name}' must be {Description(type)}, and '{value}' is none");
+        var literal = One(type, value);
+        // Whoever means infinity says so; a number that becomes it is a mistake.
+        if (literal is not null && literal.EndsWith("Infinity", StringComparison.Ordinal) && value.AsSpan().IndexOfAnyInRange('0', '9') >= 0)
+            throw new UserException($"{notebook}: parameter '{name}' is a {type}, which cannot hold {value}");
+        return literal ?? throw new UserException($"{notebook}: parameter '{name}' must be {Description(type)}, and '{value}' is none");
     }
 
     private static string? One(string type, string value)

@@ -67,10 +67,17 @@ internal sealed class RunCommand : Command<RunCommand.Settings>
             AtomicFile.Write(page, NotebookPage.Html(document, folder));
             Console.WriteLine(page);
         }
-        if (outcome.Error is { } error)
-            foreach (var line in error.Traceback.Prepend($"error: {settings.Notebook}: cell {outcome.Cell}: {error.Name}: {error.Message.ReplaceLineEndings(" ")}").Distinct()) messages.WriteLine(OutputCleaner.WithoutColours(line));
+        if (outcome.Error is { } error) Tell(error, $"error: {settings.Notebook}: cell {outcome.Cell}: ", messages);
         var code = outcome.End switch { RunEnd.Finished => 0, RunEnd.Stopped => 130, _ => 1 };
         if (outcome.Stuck) Environment.Exit(code);
         return code;
+    }
+
+    // What happened in one line, where in those after it. A user's mistake is told as such, without the name of a class.
+    private static void Tell(CellError error, string lead, TextWriter messages)
+    {
+        var what = $"{error.Name}: {error.Message}";
+        var first = error.Name == nameof(UserException) ? error.Message : what;
+        foreach (var line in error.Traceback.Where(l => l != what).Prepend(lead + first.ReplaceLineEndings(" "))) messages.WriteLine(OutputCleaner.WithoutColours(line));
     }
 }

@@ -47,7 +47,7 @@ public sealed class PairStudy
             return new MapView(Html.Of($"""
                 <div style="{Html.Font}"><table style="border-collapse:separate;border-spacing:3px;border:0">
                 <thead><tr style="{bare}"><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>
-                <div style="opacity:.75">Share of {Each} pictures of each pair in which the feature network sees item and colour as asked.
+                <div style="opacity:.75">Share of the pictures, {Each} of each pair, in which the feature network sees item and colour as asked.
                 Framed: pairs that never occur in training.</div></div>
                 """), Summary.ToString());
         }

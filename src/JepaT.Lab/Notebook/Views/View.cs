@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace JepaT.Lab;
 
 /// <summary>
@@ -21,8 +19,8 @@ public abstract class View
     /// <summary>Plain text.</summary>
     public abstract override string ToString();
 
-    /// <summary>The view of anything; what is not known is shown as its text.</summary>
-    public static View Of(object value) => Known(value) ?? new TextView(Convert.ToString(value, CultureInfo.InvariantCulture) ?? "");
+    /// <summary>The view of anything; what is not known is shown by its items, its own text or its properties.</summary>
+    public static View Of(object value) => Known(value) ?? ObjectView.Of(value);
 
     /// <summary>Views side by side, in a further line where the page is too narrow.</summary>
     public static View Row(params IEnumerable<object> views) => new StackView([.. views.Select(Of)], row: true);

@@ -21,6 +21,14 @@ public sealed class AssistantTests : IAsyncDisposable
         Assert.Equal(["#!set", "#!share"], await At("#!s|"));
         Assert.Contains("counter", await At("#!time\ncount|"));
 
+        Assert.Equal(["nuget: "], await At("#r \"nug|"));
+        Assert.Empty(await At("#r \"lib/Sys|"));
+        Assert.Empty(await At("#!markdown\nLis|"));
+        var all = await At("|");
+        Assert.Contains("counter", all);
+        Assert.DoesNotContain("XmlReader", all);                    // a type whose namespace no using names
+        Assert.True(all.Count < 3000, $"{all.Count}");
+
         var replaced = await cells.Session.CompleteAsync("counter.Ad + 1", 10);
         Assert.Equal((8, 10), (replaced.Start, replaced.End));
         Assert.Equal(("Add", "method"), (replaced.Items[0].Text, replaced.Items[0].Kind));

@@ -84,6 +84,26 @@ public sealed class CellOutputTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_handle_of_a_display_shows_nothing_more()
+    {
+        Assert.Null(await cells.ValueAsync("display(5)"));
+        Assert.Null(await cells.ValueAsync("5.Display()"));
+        Assert.Equal(["display text/plain: 5", "display text/plain: 5"], cells.Log);
+    }
+
+    [Fact]
+    public async Task Where_no_one_can_type_asking_is_an_error_and_not_an_empty_answer()
+    {
+        await using var alone = new TestSession();
+        foreach (var name in new[] { "input", "password" })
+        {
+            var error = await alone.ErrorAsync($"var x = {name}(\"name? \");");
+            Assert.Equal("UserException", error.Name);
+            Assert.StartsWith(name + ": no one can type here", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Scripts_are_refused_in_one_line()
     {
         var error = await cells.ErrorAsync("Javascript(\"alert(1)\")");

@@ -40,6 +40,32 @@ public sealed class DirectiveTests : IAsyncDisposable
         Assert.Equal("3 a b true 1 <&>", await cells.ValueAsync("#!set --name n --value 3\n#!set --name text --value \"a b\"\n#!set --name yes --value true\n#!set --name z --value @csharp:x\n#!share --from csharp y --as w\n$\"{n} {text} {(yes ? \"true\" : \"\")} {z} {w}\""));
     }
 
+    [Theory]
+    [InlineData("""
+        --value "it's \"q\""
+        """, "it's \"q\"")]
+    [InlineData("""
+        --value "back\\slash C:\new"
+        """, "back\\slash C:\\new")]
+    [InlineData("""
+        --value it's
+        """, "it's")]
+    [InlineData("""
+        --value ""
+        """, "")]
+    public async Task Values_may_hold_quotation_marks(string options, string value) =>
+        Assert.Equal(value, await cells.ValueAsync($"#!set --name bar {options}\nbar"));
+
+    [Fact]
+    public async Task Files_with_namespaces_can_be_imported()
+    {
+        cells.File("whole.cs", "using System.Net;\nnamespace Shapes.Round;\n\npublic class Disc { public int Radius => throw new FormatException(\"here\"); }\n");
+        cells.File("blocks.cs", "using Shapes.Round;\nnamespace Shapes\n{\n    namespace Other { class Box { public int Side = 4; public Disc Inside = new(); } }\n}\nenum Plain { One }");
+        await cells.ValueAsync("#!import whole.cs\n#load \"blocks.cs\"");
+        Assert.Equal("4 One", await cells.ValueAsync("$\"{new Box().Side} {Plain.One}\""));
+        Assert.Equal("   whole.cs, line 4, in get_Radius", (await cells.ErrorAsync("new Box().Inside.Radius")).Traceback[1]);
+    }
+
     [Fact]
     public async Task Values_of_parts_before_the_last_are_displayed()
     {
@@ -74,6 +100,7 @@ public sealed class DirectiveTests : IAsyncDisposable
     [InlineData("#r \"nuget: no such, 1.0\"", "#r \"nuget: no such, 1.0\": write #r \"nuget: NAME, VERSION\"")]
     [InlineData("#!set --name 1x --value 2", "#!set: write #!set --name NAME --value VALUE, or --value @csharp:VARIABLE")]
     [InlineData("#!set --name x --value @csharp:none", "#!set: there is no variable 'none'")]
+    [InlineData("#!set --name x --value \"open", "#!set --name x --value \"open: a quotation mark is not closed")]
     [InlineData("#!share x --from fsharp", "#!share --from fsharp: only csharp runs here")]
     public async Task Mistakes_are_told_in_one_line_with_their_place(string code, string message)
     {

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using JepaT.Notebooks;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
 
 namespace JepaT.Tests;
 
@@ -21,6 +23,10 @@ public sealed class InterruptTests : IAsyncDisposable
     [InlineData("int Fib(int k) => k < 2 ? k : Fib(k - 1) + Fib(k - 2);\nFib(90)")]
     [InlineData("Func<int> f = () => { again: goto again; };\nf()")]
     [InlineData("Enumerable.Range(0, int.MaxValue).Count(i => { return i < 0; })")]
+    [InlineData("Enumerable.Range(0, int.MaxValue).Where(i => i < 0).Count()")]
+    [InlineData("(from i in Enumerable.Range(0, int.MaxValue) let j = i where j < 0 select i).Count()")]
+    [InlineData("class T { public int Left => Right; int Right { get => this[1]; } int this[int i] => i < 0 ? i : Enumerable.Repeat(0, int.MaxValue).Max(_ => Low); static int Low => 0; }\nnew T().Left")]
+    [InlineData("var t = new System.Threading.Thread(() => { while (true) n++; }); t.Start(); t.Join();")]
     [InlineData("while (true) { try { while (true) n++; } catch { } }")]
     [InlineData("while (true) { try { await Task.Delay(10); } catch (Exception) { } }")]
     [InlineData("while (true) { try { System.Threading.Thread.Sleep(60_000); } catch { } }")]
@@ -112,10 +118,12 @@ public sealed class InterruptTests : IAsyncDisposable
     public void Checks_move_no_line_and_are_left_out_where_the_code_cannot_be_parsed()
     {
         const string code = "while (true)\n    break;\nint F() => 1;\n\nvar g = () =>\n{\n    return 2;\n};\nF()";
-        var tree = StopChecks.Insert(SubmissionChain.Parse(code));
+        var tree = Insert(code);
         Assert.Equal(code.Split('\n').Length, tree.GetText(TestContext.Current.CancellationToken).Lines.Count);
         Assert.Equal(5, tree.ToString().Split("CellStop.Check").Length - 1);
         Assert.Empty(tree.GetDiagnostics(TestContext.Current.CancellationToken));
-        Assert.Equal("while (", StopChecks.Insert(SubmissionChain.Parse("while (")).ToString());
+        Assert.Equal("while (", Insert("while (").ToString());
+
+        static SyntaxTree Insert(string code) => StopChecks.Insert(CSharpCompilation.CreateScriptCompilation("Cell", SubmissionChain.Parse(code), [MetadataReference.CreateFromFile(typeof(object).Assembly.Location)])).SyntaxTrees[0];
     }
 }

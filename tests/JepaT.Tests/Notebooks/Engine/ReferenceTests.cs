@@ -39,6 +39,12 @@ public sealed class ReferenceTests : IAsyncDisposable
         Assert.Contains("JepaT.Lab.dll is part of this program", cells.Err, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("JepaT.Lab", "9.9.9", "0.1.0")]
+    [InlineData("TorchSharp-cpu", "0.999.*", "0.107.0")]
+    public async Task A_newer_version_than_the_one_here_is_refused(string name, string wanted, string here) =>
+        Assert.Equal($"package {name}: version {wanted} cannot be had here, for this program is made with {here}; name that one", (await cells.ErrorAsync($"#r \"nuget: {name}, {wanted}\"")).Message);
+
     [Fact]
     public async Task Other_packages_come_from_the_users_sources_once()
     {

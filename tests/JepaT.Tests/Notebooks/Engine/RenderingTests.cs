@@ -50,6 +50,28 @@ public sealed class RenderingTests
     }
 
     [Fact]
+    public void The_bytes_of_a_file_are_shown_as_what_they_are()
+    {
+        byte[] bytes = [0x89, 0x50, 0x4E, 0x47, 0xFF];
+        Assert.Equal(Convert.ToBase64String(bytes), Rendering.Of(bytes, "image/png")!.Data["image/png"]);
+        Assert.Equal("<b>ü</b>", Rendering.Of("<b>ü</b>"u8.ToArray(), "text/html")!.Data["text/html"]);
+    }
+
+    [Fact]
+    public void A_property_that_throws_is_told_without_frames_of_ours()
+    {
+        foreach (var (mime, text) in Forms(new { Good = 1, Bad = new WithBadProperty() }).Concat(Forms(new WithBadProperty())).Concat(Forms(new IOException("<shown>"))))
+        {
+            Assert.DoesNotContain("MemberAccessor", text, StringComparison.Ordinal);
+            Assert.DoesNotContain("lambda_method", text, StringComparison.Ordinal);
+            Assert.DoesNotContain("   at ", text, StringComparison.Ordinal);
+            Assert.DoesNotContain(mime == "text/html" ? "<shown>" : "&lt;shown", text, StringComparison.Ordinal);
+        }
+        Assert.Contains("FormatException: not &lt;now&gt;", Rendering.Of(new WithBadProperty())!.Data["text/html"], StringComparison.Ordinal);
+        Assert.Contains("FormatException: not <now>", Rendering.Of(new WithBadProperty())!.Data["text/plain"], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_tensor_is_never_walked_also_as_a_part_of_something()
     {
         using var tensor = torch.zeros(1000, 1000);
@@ -82,6 +104,11 @@ public sealed class RenderingTests
     public sealed record WithText(string Name)
     {
         public override string ToString() => $"text of {Name}";
+    }
+
+    public sealed class WithBadProperty
+    {
+        public int Bad => throw new FormatException("not <now>");
     }
 
     public sealed class Throwing

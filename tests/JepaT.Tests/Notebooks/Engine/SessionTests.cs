@@ -29,6 +29,13 @@ public sealed class SessionTests : IAsyncDisposable
     [InlineData("int i = 0; while (i < 3) i++; do i++; while (i < 5); for (; i < 9;) i++; foreach (var c in \"ab\") if (c == 'a') i++; i", "10")]
     [InlineData("var n = 0; again: n++; if (n < 4) goto again; n", "4")]
     [InlineData("async Task T() => await Task.Yield(); async Task<int> V() => await Task.FromResult(4); void W() => throw new Exception(); await T(); await V()", "4")]
+    [InlineData("async Task<int>? G() => await Task.FromResult(4); await G()", "4")]
+    [InlineData("using TI = System.Threading.Tasks.Task<int>;\nasync TI T3() => await Task.FromResult(3); async ValueTask W() => await T3(); await W(); await T3()", "3")]
+    [InlineData("Func<Task> a = async () => await Task.Yield(); Func<Task<int>> b = async () => await Task.FromResult(2); Action c = () => throw new Exception(); Func<int, Func<int, int>> d = x => y => x - y; await a(); await b() + d(5)(3)", "4")]
+    [InlineData("System.Linq.Expressions.Expression<Func<int, bool>> e = i => new[] { 1 }.Any(j => j < i); e.ToString()", "i => new [] {1}.Any(j => (j < i))")]
+    [InlineData("var q = from i in new[] { 1, 2 }.AsQueryable() where i < 2 select i + 1; q.Expression.ToString().Contains(\"Pass\") ? 0 : q.Single()", "2")]
+    [InlineData("(from i in new[] { 1, 2, 3 } let j = i * 2 where j > 2 group j by j > 4 into g select g.Sum(k => k)).Sum()", "10")]
+    [InlineData("struct S { public int A; public S(int a) => A = a; public static S operator +(S x, S y) => new(x.A + y.A); public int this[int i] => A + i; public ref int R(int[] a) => ref a[0]; public static implicit operator int(S s) => s.A; public int P { get => A; set => A = value; } int Q => throw new Exception(); static S() => N = 1; public static int N; }\nvar s = new S(1) + new S(2); s.P = 4; s[2] + s.R([7]) + S.N + s", "18")]
     [InlineData("switch (2) { case 1: break; case 2: goto case 1; } int[] z = [1]; ref int R() => ref z[0]; R() = 7; z[0]", "7")]
     public async Task The_last_expression_is_the_value(string code, string? value) => Assert.Equal(value, await cells.ValueAsync(code));
 
@@ -82,6 +89,28 @@ public sealed class SessionTests : IAsyncDisposable
         Assert.Equal("UserException", (await cells.ErrorAsync("throw new JepaT.Model.UserException(\"a\");")).Name);
         Assert.Equal("FormatException", (await cells.ErrorAsync("await Task.WhenAll(Task.Run(() => int.Parse(\"a\")));")).Name);
         Assert.Equal("FormatException", (await cells.ErrorAsync("Task.Run(() => int.Parse(\"a\")).Wait();")).Name);
+    }
+
+    [Theory]
+    [InlineData("int Down(int n) => 1 + Down(n + 1);\nDown(0)")]
+    [InlineData("class Deep { public int Value => Other; int Other { get => Value; } }\nnew Deep().Value")]
+    [InlineData("Func<int, int> f = null; f = n => 1 + f(n);\nf(0)")]
+    [InlineData("class Made { Made inner; public Made() { inner = new Made(); } }\nnew Made()")]
+    [InlineData("async Task Sink() { await Sink(); }\nawait Sink();")]
+    public async Task Endless_recursion_is_an_error_like_any_other(string code)
+    {
+        await cells.ValueAsync("var kept = 7;");
+        var error = await cells.ErrorAsync(code);
+        Assert.Equal("InsufficientExecutionStackException", error.Name);
+        Assert.InRange(error.Traceback.Count, 2, 20);
+        Assert.Equal("   cell 2, line 2", error.Traceback[^1]);
+        Assert.Equal("7", await cells.ValueAsync("kept"));
+    }
+
+    [Fact]
+    public async Task Code_that_cannot_be_parsed_is_told_by_what_is_missing()
+    {
+        Assert.Equal("CompilationError: ) expected", (await cells.ErrorAsync("display(")).Traceback[0]);
     }
 
     [Fact]

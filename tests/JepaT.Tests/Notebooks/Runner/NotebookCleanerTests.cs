@@ -47,6 +47,17 @@ public sealed class NotebookCleanerTests
     }
 
     [Fact]
+    public void What_dotnet_tells_of_itself_names_no_folder()
+    {
+        var clean = OutputCleaner.ForThisMachine(".", warnings.Add);
+        var library = new Uri(typeof(string).Assembly.Location).ToString();
+        Assert.Matches("^file:///?dotnet/shared/", clean.Text(library));
+        Assert.Equal("dotnet/x", clean.Text(Path.Combine(Path.GetFullPath("../../..", Path.GetDirectoryName(typeof(string).Assembly.Location)!), "x")).Replace('\\', '/'));
+        Assert.DoesNotContain(AppContext.BaseDirectory, clean.Text(AppContext.BaseDirectory + "JepaT.Lab.dll"), StringComparison.Ordinal);
+        Assert.DoesNotContain(Environment.CurrentDirectory, clean.Text(Path.Combine(Environment.CurrentDirectory, "a")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Plotly_s_own_script_is_not_taken_for_one_that_loads_another()
     {
         var assembly = typeof(Plotly.NET.Trace).Assembly;

@@ -86,6 +86,57 @@ public sealed class NotebookCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_cell_that_ends_the_process_fails_the_run()
+    {
+        Write("a.ipynb", NotebookFile.Of("\"done\"", "Console.Write(\"before\");\nEnvironment.Exit(0);", "3"));
+
+        var (code, _, errors) = await RunAsync("run", "a.ipynb");
+
+        Assert.Equal(1, code);
+        Assert.Contains("cell 2: the process ended while the cell ran", errors, StringComparison.Ordinal);
+        var cells = NotebookDocument.Load(Path.Combine(folder, "a.out.ipynb")).Cells;
+        Assert.StartsWith("**This run failed in [cell 2]", cells[0].Source, StringComparison.Ordinal);
+        Assert.Contains("before", cells[3].Outputs.ToJsonString(), StringComparison.Ordinal);
+        NotebookFile.RequireValid(Path.Combine(folder, "a.out.ipynb"));
+    }
+
+    [Fact]
+    public async Task What_a_process_that_died_has_left_says_where_it_was()
+    {
+        Write("a.ipynb", NotebookFile.Of("\"done\"", "Environment.FailFast(\"dead\");"));
+
+        var (code, _, _) = await RunAsync("run", "a.ipynb");
+
+        Assert.NotEqual(0, code);
+        var cells = NotebookDocument.Load(Path.Combine(folder, "a.out.ipynb")).Cells;
+        Assert.Equal("**Cell 2 is running.** If nothing runs any more, the process ended in it.", cells[0].Source);
+        Assert.Contains("done", cells[1].Outputs.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_unknown_command_names_those_that_notebooks_have()
+    {
+        var (code, _, errors) = await RunAsync("foo");
+        Assert.Equal((1, "error: unknown command 'foo'; known are notebook run, notebook install-kernel, notebook bench\n"), (code, errors));
+    }
+
+    [Fact]
+    public async Task A_users_mistake_in_a_cell_is_one_line_and_its_place()
+    {
+        Write("a.ipynb", NotebookFile.Of("\n#r \"missing.dll\""));
+        var (_, _, errors) = await RunAsync("run", "a.ipynb");
+        Assert.EndsWith("error: a.ipynb: cell 1: #r \"missing.dll\": there is no such file in the notebook's folder or the working folder\n   cell 1, line 2\n", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_time_limit_is_the_cells_own()
+    {
+        Write("a.ipynb", NotebookFile.Of("System.Threading.Thread.Sleep(100_000);"));
+        var (_, _, errors) = await RunAsync("run", "a.ipynb", "--timeout", "1s");
+        Assert.Contains("cell 1: Timeout: the cell ran longer than its limit of 1 s\n", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Ctrl_C_ends_it_with_what_there_is_saved()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no SIGINT to send");

@@ -54,6 +54,8 @@ public sealed class NotebookParametersTests
     [InlineData("steps=3000000000", "parameter 'steps' must be an int (a whole number), and '3000000000' is none")]
     [InlineData("steps=", "parameter 'steps' must be an int (a whole number), and '' is none")]
     [InlineData("lr=1,5", "parameter 'lr' must be a double (a number), and '1,5' is none")]
+    [InlineData("lr=1e400", "parameter 'lr' is a double, which cannot hold 1e400")]
+    [InlineData("half=-1e39", "parameter 'half' is a float, which cannot hold -1e39")]
     [InlineData("fast=1", "parameter 'fast' must be a bool (true or false), and '1' is none")]
     [InlineData("sizes=1,x", "parameter 'sizes' must be an int (a whole number), and 'x' is none")]
     [InlineData("when=now", "the type of parameter 'when' cannot be told from its default; declare it with its type instead of var")]
