@@ -8,8 +8,9 @@ internal sealed class BenchWork : IDisposable
     private const double LearningRate = 1e-4, WeightDecay = 0.02, Clip = 3, EmaRate = 0.9999, LabelDrop = 0.1, Eps = 1e-6, MaskDraw = 0.5;
 
     private readonly BenchSize size;
-    private readonly JepaModel model, ema;
-    private readonly AdamW optimizer;
+    private readonly JepaModel model;
+    private readonly Lazy<JepaModel> ema;                      // what only training needs
+    private readonly Lazy<AdamW> optimizer;
     private readonly Generator generator = new(0);
 
     public BenchWork(BenchSize size)
@@ -20,8 +21,8 @@ internal sealed class BenchWork : IDisposable
         using (NewDisposeScope())
             foreach (var (_, p) in model.NamedWeights())            // zero-initialised layers would make the net trivial
                 if (!p.any().item<bool>()) p.copy_(randn(p.shape, generator: generator) * 0.02);
-        ema = Ema.Create(model);
-        optimizer = new AdamW(model.UsedWeights(), eps: Eps);
+        ema = new(() => Ema.Create(model));
+        optimizer = new(() => new AdamW(model.UsedWeights(), eps: Eps));
     }
 
     /// <summary>Number of the model's parameters.</summary>
@@ -57,11 +58,11 @@ internal sealed class BenchWork : IDisposable
         var images = randn([b, config.Channels, config.ImageSize, config.ImageSize], generator: generator);
         var text = randn([b, config.TextDim], generator: generator);
         model.train();
-        var targets = ema.TargetFeatures(images, text, Masking.First(draws.Orders, m));
+        var targets = ema.Value.TargetFeatures(images, text, Masking.First(draws.Orders, m));
         var losses = model.Loss(images, text, draws, targets);
         (losses.Flow + losses.Jepa).backward();
-        optimizer.Step(LearningRate, WeightDecay, Clip);
-        Ema.Update(ema, model, EmaRate);
+        optimizer.Value.Step(LearningRate, WeightDecay, Clip);
+        Ema.Update(ema.Value, model, EmaRate);
     }
 
     private void Sample()
@@ -95,8 +96,8 @@ internal sealed class BenchWork : IDisposable
 
     public void Dispose()
     {
-        optimizer.Dispose();
-        ema.Dispose();
+        if (optimizer.IsValueCreated) optimizer.Value.Dispose();
+        if (ema.IsValueCreated) ema.Value.Dispose();
         model.Dispose();
         generator.Dispose();
     }

@@ -16,6 +16,8 @@ internal sealed class FrontEnd : IAsyncDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("jepat-kernel-").FullName;
     private readonly Dictionary<KernelChannel, NetMQSocket> sockets = [];
     private readonly JupyterWire wire = new(System.Text.Encoding.UTF8.GetBytes(Key));
+    private readonly StringWriter said = new();
+    private readonly TextWriter log;
     private readonly JupyterKernel kernel;
 
     public FrontEnd()
@@ -23,7 +25,8 @@ internal sealed class FrontEnd : IAsyncDisposable
         var file = Path.Combine(folder, "connection.json");
         var ports = FreePorts();
         File.WriteAllText(file, Connection(ports));
-        kernel = new JupyterKernel(ConnectionFile.Load(file), folder, TextWriter.Synchronized(Log));
+        log = TextWriter.Synchronized(said);
+        kernel = new JupyterKernel(ConnectionFile.Load(file), folder, log);
         Ended = Task.Run(kernel.RunAsync);
         var subscriber = new SubscriberSocket();
         subscriber.SubscribeToAnyTopic();
@@ -44,7 +47,13 @@ internal sealed class FrontEnd : IAsyncDisposable
         }
     }
 
-    public StringWriter Log { get; } = new();
+    public string Log
+    {
+        get
+        {
+            lock (log) return said.ToString();              // the writer that the kernel has locks itself
+        }
+    }
 
     public Task<int> Ended { get; }
 

@@ -149,7 +149,7 @@ public sealed class JupyterKernelTests
             }
         }
 
-        int Lines() => front.Log.ToString().Split('\n').Count(l => l.Contains("was dropped", StringComparison.Ordinal));
+        int Lines() => front.Log.Split('\n').Count(l => l.Contains("was dropped", StringComparison.Ordinal));
         for (var i = 0; i < 100 && Lines() < dropped; i++) await Task.Delay(100, TestContext.Current.CancellationToken);
         Assert.Equal(dropped, Lines());
         using (var garbage = new TcpClient("127.0.0.1", front.Ports[0])) await garbage.GetStream().WriteAsync(RandomNumberGenerator.GetBytes(500), TestContext.Current.CancellationToken);
