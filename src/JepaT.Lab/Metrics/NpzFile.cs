@@ -6,7 +6,7 @@ namespace JepaT.Lab;
 /// <summary>
 /// NumPy's .npz: a zip of .npy arrays, stored or deflated, in which FID statistics and ADM's batches of pictures are published.
 /// Nothing is extracted or executed, arrays of Python objects are refused, and no more memory is taken than the entry's bytes fill.
-/// Our own: NumSharp, the one package there is, reads an entry whole into a managed array (ADM's pictures have 10 GB) and trusts every size.
+/// Our own, since rows must come one batch at a time (ADM's pictures have 10 GB) and every size is checked against the file.
 /// </summary>
 public sealed class NpzFile : IDisposable
 {

@@ -30,9 +30,10 @@ public sealed class PrecisionTests : IDisposable
     [Fact]
     public void Recomputing_keeps_fewer_activations()
     {
+        Assert.SkipUnless(NativeHeap.CanTell, "needs glibc");
         var config = JepaModelTests.Small with { ImageSize = 32, Dim = 64, EncoderDepth = 8, PredictorDepth = 8 };
 
-        Assert.InRange(SavedBytes(config with { Recompute = true }) / SavedBytes(config), 0, 0.6);
+        Assert.InRange(SavedBytes(config with { Recompute = true }) / SavedBytes(config), 0.001, 0.3);
     }
 
     [Fact]
@@ -81,7 +82,7 @@ public sealed class PrecisionTests : IDisposable
         return model.Loss(images, text, draws, randn([2, draws.MaskedCount, config.Dim], generator: g));
     }
 
-    // Resident memory that a forward pass leaves for the backward pass: an allocator's own view would miss what autograd holds.
+    // What a forward pass leaves for the backward pass: autograd's tensors have no alias here.
     private static double SavedBytes(ModelConfig config)
     {
         using var model = Model(config);
@@ -89,9 +90,9 @@ public sealed class PrecisionTests : IDisposable
         using var g = new Generator(5);
         var images = randn([batch, config.Channels, config.ImageSize, config.ImageSize], generator: g);
         var draws = Batches.Draw(config, batch, 0.7, 0.1, g, CPU);
-        var before = Environment.WorkingSet;
+        var before = NativeHeap.BytesInUse();
         var losses = model.Loss(images, randn([batch, config.TextDim], generator: g), draws, randn([batch, draws.MaskedCount, config.Dim], generator: g));
-        var bytes = Environment.WorkingSet - before;
+        var bytes = NativeHeap.BytesInUse() - before;
         (losses.Flow + losses.Jepa).backward();
         return bytes;
     }
