@@ -24,16 +24,24 @@ internal sealed class Linear : Module<Tensor, Tensor>
     public readonly Parameter bias;
 
     /// <summary>(…, inputs) → (…, outputs), of the model's precision.</summary>
-    public override Tensor forward(Tensor x) => Apply(x, weight, bias);
+    public override Tensor forward(Tensor x) => Apply(x, weight, bias, precision);
+
+    /// <summary>The same in the type of the weights: where the result enters a residual sum or leaves the network.</summary>
+    public Tensor Wide(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return call(x).to(weight.dtype).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Only some outputs: rows <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/>.</summary>
     public Tensor Rows(Tensor x, long first, long count)
     {
         using var scope = NewDisposeScope();
-        return Apply(x, weight.narrow(0, first, count), bias.narrow(0, first, count)).MoveToOuterDisposeScope();
+        return Apply(x, weight.narrow(0, first, count), bias.narrow(0, first, count), precision).MoveToOuterDisposeScope();
     }
 
-    private Tensor Apply(Tensor x, Tensor w, Tensor b)
+    /// <summary>x wᵀ + b with the products in <paramref name="precision"/>, for weights that are no layer of their own.</summary>
+    public static Tensor Apply(Tensor x, Tensor w, Tensor b, ScalarType precision)
     {
         if (precision == float32) return functional.linear(x, w, b);
         using var scope = NewDisposeScope();

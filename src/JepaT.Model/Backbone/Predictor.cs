@@ -31,7 +31,7 @@ internal sealed class Predictor : Module
     {
         using var scope = NewDisposeScope();
         long b = encoded.shape[0], k = bufferTokens, n = visible.shape[1], l = position.shape[1], c = encoded.shape[2];
-        var x = embed.call(encoded);
+        var x = embed.Wide(encoded);
         if (text is not null) x = x + text.unsqueeze(1);            // mask tokens get no text themselves (oddity 7)
         var image = maskToken.expand(b, l, c)
             .scatter(1, visible.unsqueeze(-1).expand(-1, -1, c), x.narrow(1, k, n)) + position;

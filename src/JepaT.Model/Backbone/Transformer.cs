@@ -109,7 +109,7 @@ internal sealed class Mlp : Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         x = Dropout.Apply(functional.gelu(fc1.call(x)), dropout, training);
-        if (norm is not null) x = norm.call(x);
+        if (norm is not null) x = norm.call(x.to(norm.weight!.dtype));
         return Dropout.Apply(fc2.call(x), dropout, training).MoveToOuterDisposeScope();
     }
 }

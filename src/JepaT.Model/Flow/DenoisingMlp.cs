@@ -45,7 +45,7 @@ internal sealed class DenoisingMlp : Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor xt, Tensor y)
     {
         using var scope = NewDisposeScope();
-        var h = input.call(xt);
+        var h = input.Wide(xt);
         if (y.shape[0] != h.shape[0]) h = cat([h, h], 0);
         var modulation = functional.silu(y);            // shared: each adaLN layer starts with it
         foreach (var block in blocks) h = block.Call(h, modulation);
@@ -130,6 +130,6 @@ internal sealed class FinalLayer : Module
     {
         using var scope = NewDisposeScope();
         var m = modulate.Call(modulation);
-        return linear.call(addcmul(m[0], functional.layer_norm(x, width, eps: 1e-6), m[1] + 1, 1)).MoveToOuterDisposeScope();
+        return linear.Wide(addcmul(m[0], functional.layer_norm(x, width, eps: 1e-6), m[1] + 1, 1)).MoveToOuterDisposeScope();
     }
 }

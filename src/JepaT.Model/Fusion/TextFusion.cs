@@ -24,7 +24,7 @@ internal sealed class TextFusion : Module
         using var scope = NewDisposeScope();
         var y = z.alias();
         if (fusion.PostCrossAttention) y = y + crossAttention.Call(y, text);
-        if (fusion.RawText) y = rawTextProjection.call(cat([y, text.Pooled.unsqueeze(1).expand(-1, y.shape[1], -1)], -1));
+        if (fusion.RawText) y = rawTextProjection.Wide(cat([y, text.Pooled.unsqueeze(1).expand(-1, y.shape[1], -1)], -1));
         return y.MoveToOuterDisposeScope();
     }
 }
@@ -42,6 +42,7 @@ internal sealed class CrossAttention : Module
 {
     private readonly int heads, keys;
     private readonly double dropout;
+    private readonly ScalarType precision;
     [ComponentName(Name = "in_proj_weight")] private readonly Parameter inputWeight;
     [ComponentName(Name = "in_proj_bias")] private readonly Parameter inputBias;
     [ComponentName(Name = "out_proj")] private readonly Linear output;
@@ -49,7 +50,7 @@ internal sealed class CrossAttention : Module
     public CrossAttention(ModelConfig config, Init init) : base(nameof(CrossAttention))
     {
         long c = config.Dim;
-        (heads, keys, dropout) = (config.CrossHeads, config.Tokens, config.AttentionDropout);
+        (heads, keys, dropout, precision) = (config.CrossHeads, config.Tokens, config.AttentionDropout, config.Precision);
         inputWeight = init.Uniform(Math.Sqrt(6.0 / (3 * c + c)), 3 * c, c);
         inputBias = init.Zeros(3 * c);
         output = init.Linear(c, c);
@@ -64,8 +65,8 @@ internal sealed class CrossAttention : Module
     {
         using var scope = NewDisposeScope();
         long b = z.shape[0], c = z.shape[2];
-        var q = functional.linear(z, inputWeight.narrow(0, 0, c), inputBias.narrow(0, 0, c));
-        var kv = functional.linear(tokens, inputWeight.narrow(0, c, 2 * c), inputBias.narrow(0, c, 2 * c)).chunk(2, -1);
+        var q = Linear.Apply(z, inputWeight.narrow(0, 0, c), inputBias.narrow(0, 0, c), precision);
+        var kv = Linear.Apply(tokens, inputWeight.narrow(0, c, 2 * c), inputBias.narrow(0, c, 2 * c), precision).chunk(2, -1);
         var y = functional.scaled_dot_product_attention(Split(q), Split(kv[0]), Split(kv[1]),
             attn_mask: mask.unsqueeze(1).unsqueeze(1), p: training ? dropout : 0);          // (B, h, n, C/h)
         return output.call(y.transpose(1, 2).reshape(b, -1, c)).MoveToOuterDisposeScope();
@@ -78,7 +79,7 @@ internal sealed class CrossAttention : Module
     {
         using var scope = NewDisposeScope();
         long b = text.shape[0], c = text.shape[1], h = heads;
-        var value = functional.linear(text, inputWeight.narrow(0, 2 * c, c), inputBias.narrow(0, 2 * c, c));
+        var value = Linear.Apply(text, inputWeight.narrow(0, 2 * c, c), inputBias.narrow(0, 2 * c, c), precision);
         if (!training || dropout == 0) return output.call(value).unsqueeze(1).MoveToOuterDisposeScope();
         var count = full([b, n, h, 1], keys, dtype: text.dtype, device: text.device);
         var keep = binomial(count, full_like(count, 1 - dropout)).div_(keys * (1 - dropout));

@@ -30,7 +30,7 @@ internal sealed class TextTokens : nn.Module
         var pooled = Project(text.Pooled, drop);
         if (text.Tokens is null || text.Mask is null) return pooled;
         using var scope = NewDisposeScope();
-        var (tokens, mask) = (projection.call(text.Tokens), text.Mask);
+        var (tokens, mask) = (projection.call(text.Tokens).to(unconditional.dtype), text.Mask);
         if (drop is not null)
         {
             var dropped = drop.unsqueeze(1);                                                // (B, 1)
@@ -45,7 +45,7 @@ internal sealed class TextTokens : nn.Module
     public Tensor Project(Tensor text, Tensor? drop = null)
     {
         using var scope = NewDisposeScope();
-        var c = projection.call(text);
+        var c = projection.call(text).to(unconditional.dtype);
         if (drop is not null) c = where(drop.unsqueeze(1), unconditional, c);
         return c.MoveToOuterDisposeScope();
     }

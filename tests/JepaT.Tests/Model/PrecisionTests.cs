@@ -52,6 +52,52 @@ public sealed class PrecisionTests : IDisposable
         static Tensor Flat((double, Dictionary<string, Tensor> ByName) g) => cat([.. g.ByName.Values.Select(t => t.flatten())]);
     }
 
+    [Fact]
+    public void In_bfloat16_every_preset_trains_with_either_head_and_text()
+    {
+        foreach (var fusion in Fusion.Presets.Values)
+            foreach (var head in Enum.GetValues<HeadKind>())
+                foreach (var text in Enum.GetValues<TextForm>())
+                {
+                    using var inner = NewDisposeScope();
+                    var config = JepaModelTests.Small with { Fusion = fusion, Head = head, Text = text, Precision = bfloat16, ProjectionDropout = 0.1, AttentionDropout = 0.1 };
+                    using var model = Model(config);
+                    var losses = Loss(model);
+                    Assert.Equal((float32, float32), (losses.Flow.dtype, losses.Jepa.dtype));
+                    (losses.Flow + losses.Jepa).backward();
+                    Assert.All(model.UsedWeights(), w => Assert.Equal(float32, w.Value.grad!.dtype));
+                }
+    }
+
+    [Theory]
+    [InlineData(HeadKind.Flow, TextForm.Pooled, 1)]
+    [InlineData(HeadKind.Flow, TextForm.Tokens, 1)]
+    [InlineData(HeadKind.Flow, TextForm.Pooled, 3)]
+    [InlineData(HeadKind.Gauss, TextForm.Tokens, 1)]
+    [InlineData(HeadKind.Gauss, TextForm.Tokens, 3)]
+    public void In_bfloat16_pictures_are_float32_and_near(HeadKind head, TextForm text, double guidance)
+    {
+        var config = JepaModelTests.Small with { Head = head, Text = text };
+        var sampling = new SamplingConfig { Iterations = 4, OdeSteps = 4, GaussSpacing = "4", Guidance = guidance };
+        using var noGrad = no_grad();
+        using var g = new Generator(7);
+        var pooled = randn([2, config.TextDim], generator: g);
+        var features = text == TextForm.Pooled ? pooled : new TextFeatures(pooled, randn([2, 3, config.TextDim], generator: g), ones(2, 3, dtype: ScalarType.Bool));
+
+        var (exact, rounded) = (Draw(config), Draw(config with { Precision = bfloat16 }));
+
+        Assert.Equal(float32, rounded.dtype);
+        var (a, b) = (exact.flatten(), rounded.flatten());
+        Assert.InRange((a * b).sum().ToDouble() / (a.norm() * b.norm()).ToDouble(), 0.99, 1);
+
+        Tensor Draw(ModelConfig c)
+        {
+            using var model = Model(c);
+            model.eval();
+            return Sampler.Images(model, features, [1, 2], sampling);
+        }
+    }
+
     private static (double Loss, Dictionary<string, Tensor> ByName) Gradients(ModelConfig config)
     {
         using var model = Model(config);
@@ -76,7 +122,8 @@ public sealed class PrecisionTests : IDisposable
         using var g = new Generator(5);
         var config = model.Config;
         var images = randn([2, config.Channels, config.ImageSize, config.ImageSize], generator: g);
-        var text = randn([2, config.TextDim], generator: g);
+        TextFeatures text = randn([2, config.TextDim], generator: g);
+        if (config.Text == TextForm.Tokens) text = text with { Tokens = randn([2, 3, config.TextDim], generator: g), Mask = ones(2, 3, dtype: ScalarType.Bool) };
         var draws = Batches.Draw(config, 2, 0.7, 0.1, g, CPU);
         manual_seed(6);                                     // dropout
         return model.Loss(images, text, draws, randn([2, draws.MaskedCount, config.Dim], generator: g));
