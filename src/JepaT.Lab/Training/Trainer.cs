@@ -39,7 +39,7 @@ internal sealed class Trainer : IDisposable
         checkpoint = Path.Combine(folder, Checkpoint.FileName);
         batches = new Batches(data, text, experiment.Training, experiment.Seed, experiment.Text, experiment.Errata.TextEncodedEachStep);
         Model = new JepaModel(experiment.ResolvedModel, Seeds.Of(experiment.Seed, SeedUse.Weights));
-        if (experiment.Training.Init is { } init) Initialise(init, experiment.Training.InitPartial);
+        if (experiment.Training.Init is { } init && !File.Exists(checkpoint)) Initialise(init, experiment.Training.InitPartial);
         Model.to(data.CaptionIds.device);               // before the optimizer: moving replaces parameters
         Ema = JepaT.Lab.Ema.Create(Model);
         optimizer = new AdamW(Model.UsedWeights(), experiment.Training.Beta1, experiment.Training.Beta2, experiment.Training.AdamEps);
