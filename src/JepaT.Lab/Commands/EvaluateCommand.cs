@@ -37,13 +37,13 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         using var stop = new StopSignal();
         using var store = SqliteStore.Open(settings.Tracking);
         using var bench = new Workbench(experiment, store, training: false);
+        if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
         using var log = RunLogger.Start(store, experiment.Name, "evaluate-" + Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(checkpoint))));
         try
         {
             log.Params(ExperimentFile.SettingsOf(experiment));
             log.Tag("jepat.checkpoint", Path.GetFullPath(checkpoint));
             using var progress = new Progress("generating", bench.Evaluation.PictureCount, "pictures");
-            if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
             if (bench.Evaluation.Card is { } card) log.Params(card.Params());
             foreach (var (name, value) in bench.Evaluation.Measure(model, stop.Token, done => progress.Report(done)))
             {
