@@ -7,6 +7,13 @@ namespace JepaT.Model;
 internal sealed class GaussHead(ModelConfig config, Init init) : IDenoisingHead
 {
     private static readonly GaussianSchedule Training = new();
+    private static readonly double[][] TableRows =
+    [
+        Training.SqrtAlphaBar, Training.SqrtOneMinusAlphaBar, Training.SqrtRecipAlphaBar, Training.SqrtRecipM1AlphaBar,
+        Training.PosteriorX0, Training.PosteriorXt, Training.MinLogVariance, Training.MaxLogVariance,
+    ];
+
+    private Tensor? tables;                             // TableRows, on the device and of the type that training has
 
     public DenoisingMlp Net { get; } = new(config, 2L * config.TokenDim, init);
 
@@ -17,6 +24,7 @@ internal sealed class GaussHead(ModelConfig config, Init init) : IDenoisingHead
     {
         using var scope = NewDisposeScope();
         var step = (t * Training.Timesteps.Count).to(int64);                                // (copies, R)
+        var rows = Tables(x1);
         var xt = At(Training.SqrtAlphaBar) * x1 + At(Training.SqrtOneMinusAlphaBar) * noise;
         var output = Net.call(xt, Net.EmbedTime(step.to(xt.dtype)) + Net.EmbedCondition(z)).chunk(2, -1);
         var (eps, v) = (output[0], output[1]);                                              // (copies, R, D) each
@@ -32,7 +40,7 @@ internal sealed class GaussHead(ModelConfig config, Init init) : IDenoisingHead
         return (squared + bound).MoveToOuterDisposeScope();
 
         // The table at each row's step: (copies, R, 1).
-        Tensor At(double[] table) => tensor(table, dtype: x1.dtype, device: x1.device).take(step).unsqueeze(-1);
+        Tensor At(double[] table) => rows[Array.IndexOf(TableRows, table)].take(step).unsqueeze(-1);
     }
 
     /// <summary>
@@ -72,6 +80,14 @@ internal sealed class GaussHead(ModelConfig config, Init init) : IDenoisingHead
 
     public float[] Times(SamplingConfig config) =>
         [.. new GaussianSchedule(config.GaussSpacing).Timesteps.Reverse().Select(t => 1 - (t + 1f) / Training.Timesteps.Count), 1];
+
+    // Copied to the device once, not in each step.
+    private Tensor Tables(Tensor like)
+    {
+        if (tables is not null && tables.dtype == like.dtype && tables.device.ToString() == like.device.ToString()) return tables;
+        tables?.Dispose();
+        return tables = stack([.. TableRows.Select(r => tensor(r, dtype: like.dtype, device: like.device))]).DetachFromDisposeScope();
+    }
 
     // v in [-1, 1] lies between the log variances of the posterior and of the forward step.
     private static Tensor LogVariance(Tensor v, Tensor low, Tensor high)
