@@ -28,6 +28,9 @@ public sealed record PublicWeights(string What, string FileName, string Url, str
     /// <summary><c>jepat/weights</c> in the user's cache folder: where files are looked for.</summary>
     public static string Folder => CacheFolder.Of("weights");
 
+    /// <summary>Whether <see cref="Find"/> would find a file by itself.</summary>
+    public bool IsThere => Candidates(Folder).Any(File.Exists);
+
     /// <summary>The file and its SHA-256 in lower-case hex.</summary>
     /// <param name="path">The user's file; by default any of the published names, or one of them as <c>.safetensors</c>, in the folder.</param>
     /// <param name="folder">Where to look; <see cref="Folder"/> by default.</param>
@@ -38,9 +41,7 @@ public sealed record PublicWeights(string What, string FileName, string Url, str
     public (string Path, string Sha256) Find(string? path = null, string? folder = null)
     {
         folder ??= Folder;
-        var published = new[] { FileName }.Concat(OtherNames).ToList();
-        var found = path is not null ? path
-            : published.Concat(published.Select(n => Path.ChangeExtension(n, ".safetensors"))).Select(n => Path.Combine(folder, n)).FirstOrDefault(File.Exists);
+        var found = path ?? Candidates(folder).FirstOrDefault(File.Exists);
         if (found is null || !File.Exists(found))
             throw new UserException($"{(path is null ? FileName : path)}: {What} is not there; get it from {Url} "
                 + (Sha256 is null ? "(its SHA-256 is not published)" : $"(SHA-256 {Sha256})") + $" and put it into {folder}");
@@ -54,8 +55,13 @@ public sealed record PublicWeights(string What, string FileName, string Url, str
         {
             throw new UserException($"{found}: cannot be read ({e.Message})", e);
         }
-        if (Sha256 is not null && hash != Sha256 && published.Contains(Path.GetFileName(found)))
+        if (Sha256 is not null && hash != Sha256 && Published.Contains(Path.GetFileName(found)))
             throw new UserException($"{found}: SHA-256 is {hash[..8]}…, the published file's is {Sha256[..8]}…; get it again from {Url}, or rename it if other weights are meant");
         return (found, hash);
     }
+
+    private IEnumerable<string> Published => OtherNames.Prepend(FileName);
+
+    private IEnumerable<string> Candidates(string folder) =>
+        Published.Concat(Published.Select(n => Path.ChangeExtension(n, ".safetensors"))).Select(n => Path.Combine(folder, n));
 }

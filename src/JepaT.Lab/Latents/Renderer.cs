@@ -7,6 +7,9 @@ internal sealed class Renderer : IDisposable
 
     private Renderer(Autoencoder? autoencoder) => this.autoencoder = autoencoder;
 
+    /// <summary>Whether there is a decoder, or none is needed: training on cached latents goes without.</summary>
+    public static bool IsPossible(DataConfig data) => !data.IsLatent || data.Autoencoder is not null || PublicWeights.Kl16.IsThere;
+
     /// <exception cref="UserException">The autoencoder is missing: says where to get it.</exception>
     public static Renderer Of(DataConfig data, Device device) => new(data.IsLatent ? Autoencoders.Load(data.Autoencoder, device).Network : null);
 

@@ -11,7 +11,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
 
     private readonly Experiment experiment;
     private readonly TextFeatures captions;                                     // a row a class
-    private readonly Renderer renderer;
+    private readonly Renderer? renderer;                                        // null: nothing is measured, and latents cannot be decoded
     private readonly Inception? network;
     private readonly ReferenceStatistics? reference;
     private readonly FidProtocol protocol;
@@ -33,7 +33,8 @@ internal sealed class ClassEvaluation : IModelEvaluation
             network = Inception.Load(file => WeightsOf(file), config.Inception, device);
             reference = Reference(config.Reference!, network, experiment.Data);
         }
-        renderer = Renderer.Of(experiment.Data, device);
+        if (network is not null || Renderer.IsPossible(experiment.Data)) renderer = Renderer.Of(experiment.Data, device);
+        else Console.Error.WriteLine($"no sample pictures: {PublicWeights.Kl16.What} is not there (data.autoencoder names it); training needs none");
         captions = text.Encode(classes, experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
         var columns = Math.Min(GridColumns, classes.Count);
         shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * classes.Count / columns))];
@@ -67,15 +68,16 @@ internal sealed class ClassEvaluation : IModelEvaluation
     }
 
     /// <inheritdoc/>
-    public Tensor Samples(JepaModel model)
+    public Tensor? Samples(JepaModel model)
     {
+        if (renderer is null) return null;
         using var scope = NewDisposeScope();
         return Pictures.Round(Generate(model, [.. shown.SelectMany(c => Enumerable.Repeat(c, GridRows))], GridSeeds)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
     {
-        renderer.Dispose();
+        renderer?.Dispose();
         captions.Dispose();
         network?.Dispose();
         reference?.Dispose();
@@ -86,7 +88,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
         using var scope = NewDisposeScope();
         var rows = tensor(classes.Select(c => (long)c).ToArray(), device: captions.Pooled.device);
         var seeds = Enumerable.Range(0, classes.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
-        return renderer.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
+        return renderer!.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
     }
 
     private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)

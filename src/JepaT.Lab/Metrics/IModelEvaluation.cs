@@ -15,8 +15,8 @@ internal interface IModelEvaluation : IDisposable
     /// <summary>All metrics of the model (in eval mode), by name, the headline first.</summary>
     IReadOnlyList<(string Name, double Value)> Measure(JepaModel model, CancellationToken stop, Action<int>? progress = null);
 
-    /// <summary>Pictures of <see cref="GridPrompts"/>, equally many of each: (N, 3 or 1, H, W) in [-1, 1].</summary>
-    Tensor Samples(JepaModel model);
+    /// <summary>Pictures of <see cref="GridPrompts"/>, equally many of each: (N, 3 or 1, H, W) in [-1, 1]; null where latents cannot be decoded.</summary>
+    Tensor? Samples(JepaModel model);
 
     /// <summary>What must be known for the numbers of <see cref="Measure"/> to be compared; null where their names say it.</summary>
     EvaluationCard? Card => null;

@@ -67,7 +67,7 @@ internal sealed class ModelEvaluation : IModelEvaluation
     }
 
     /// <summary>Pictures of <see cref="GridPrompts"/>, two of each: (N, C, H, W) in [-1, 1].</summary>
-    public Tensor Samples(JepaModel model) => Generate(model, grid, GridSeeds, 0, grid.Count);
+    public Tensor? Samples(JepaModel model) => Generate(model, grid, GridSeeds, 0, grid.Count);
 
     public void Dispose()
     {

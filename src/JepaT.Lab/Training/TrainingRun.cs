@@ -86,7 +86,7 @@ internal sealed class TrainingRun : ITrainingObserver
     {
         var values = Measure(step, ema);
         using var scope = NewDisposeScope();
-        var samples = bench.Evaluation.Samples(ema);
+        if (bench.Evaluation.Samples(ema) is not { } samples) return;
         log.Image("eval/samples", step, ImageGrid.Png(samples, columns: bench.Evaluation.GridPrompts.Count, scale: bench.Train.Channels > 3 || bench.Train.ImageSize > 64 ? 1 : 2));
         watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];

@@ -59,6 +59,19 @@ public sealed class LatentPipelineTests : IDisposable
     }
 
     [Fact]
+    public void Training_on_a_cache_needs_no_autoencoder_and_going_on_needs_no_file_it_started_from()
+    {
+        Assert.SkipWhen(PublicWeights.Kl16.IsThere, "the autoencoder is there");
+        using (var encoder = new FakeEncoder()) LatentCacheWriter.Write(ImageFolder.Open(pictures.Root, template: "{number}"), encoder, Of("latents"), new() { ImageSize = Size, Batch = 2, Threads = 1 }, stop: TestContext.Current.CancellationToken);
+        Lab("train", Experiment(), "-o", Of("first"), "--tracking", Store, "--set", "evaluation.network=none");
+        Lab("train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", "evaluation.network=none", "--init", Of("first/checkpoint.safetensors"));
+        File.Move(Of("first/checkpoint.safetensors"), Of("first/gone"));
+        File.Delete(Of("run/result.json"));
+
+        Lab("train", "--resume", Of("run"), "--tracking", Store);
+    }
+
+    [Fact]
     public void Pixels_of_a_folder_train_without_any_file_of_others()
     {
         Lab("train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", "data.name=image-folder", "--set", $"data.folder={pictures.Root}",
@@ -96,6 +109,17 @@ public sealed class LatentPipelineTests : IDisposable
             evaluation: {"{"}every: 100, count: 12, batch_size: 4{"}"}
             """);
         return path;
+    }
+
+    /// <summary>Moments of 16 channels at a 16th of the size: means of the pixels.</summary>
+    private sealed class FakeEncoder : IMomentsEncoder
+    {
+        public string Hash => "fake";
+
+        public TorchSharp.torch.Tensor Encode(TorchSharp.torch.Tensor images) =>
+            TorchSharp.torch.nn.functional.avg_pool2d(images, Autoencoder.Stride).repeat(1, 11, 1, 1).narrow(1, 0, 2 * Autoencoder.Channels);
+
+        public void Dispose() { }
     }
 
     /// <summary>A file of a public network with the weights of the golden tensors' formula.</summary>
