@@ -30,8 +30,9 @@ internal class ExperimentSettings : CommandSettings
     protected internal static string FileOf(string? given)
     {
         var name = given ?? Quick;
-        if (File.Exists(name) || Path.GetDirectoryName(name) is not ("" or "experiments")) return name;
-        var shipped = Path.Combine(Environment.GetEnvironmentVariable("JEPAT_HOME") ?? ".", "experiments", Path.GetFileName(name));
+        var below = Path.GetDirectoryName(name) is "" ? Path.Combine("experiments", name) : name;
+        if (File.Exists(name) || !below.StartsWith("experiments", StringComparison.Ordinal)) return name;
+        var shipped = Path.Combine(Environment.GetEnvironmentVariable("JEPAT_HOME") ?? ".", below);
         return File.Exists(shipped) ? shipped : name;           // the reader names what is missing
     }
 

@@ -35,8 +35,8 @@ internal sealed class TrainingRun : ITrainingObserver
         IRunWatcher? watcher = null)
     {
         using var inUse = folder.Use();
-        if (!folder.HoldsRun) folder.Create(experiment);
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
+        if (!folder.HoldsRun) folder.Create(experiment);                // only now: weights to start from may not fit
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;
         using var log = resumed

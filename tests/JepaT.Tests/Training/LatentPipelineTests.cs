@@ -72,6 +72,19 @@ public sealed class LatentPipelineTests : IDisposable
     }
 
     [Fact]
+    public void Weights_that_do_not_fit_leave_no_run_behind()
+    {
+        using (var other = new JepaModel(JepaModelTests.Small)) Safetensors.Save(Of("other.safetensors"), other.StateDict());
+        using (var encoder = new FakeEncoder()) LatentCacheWriter.Write(ImageFolder.Open(pictures.Root, template: "{number}"), encoder, Of("latents"), new() { ImageSize = Size, Batch = 2, Threads = 1 }, stop: TestContext.Current.CancellationToken);
+        var error = new StringWriter();
+
+        Assert.Equal(1, Cli.Run(["train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", "evaluation.network=none", "--init", Of("other.safetensors")], error));
+
+        Assert.Contains($"{Of("other.safetensors")}: does not fit this model", error.ToString(), StringComparison.Ordinal);
+        Assert.False(File.Exists(Of("run/experiment.yaml")));
+    }
+
+    [Fact]
     public void Pixels_of_a_folder_train_without_any_file_of_others()
     {
         Lab("train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", "data.name=image-folder", "--set", $"data.folder={pictures.Root}",
