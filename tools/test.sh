@@ -67,7 +67,9 @@ TXT
 
   # blame names the test that was running when native code ends the process, or when one hangs.
   status=0
-  (cd "$root" && dotnet test JepaT.sln --no-build -c Release --nologo --logger trx --results-directory "$results" \
+  # A shell that starts us in the background has us ignore Ctrl-C, and all that we start: the tests that send it would wait for ever.
+  heed=; env --default-signal=INT true 2>/dev/null && heed="env --default-signal=INT"
+  (cd "$root" && $heed dotnet test JepaT.sln --no-build -c Release --nologo --logger trx --results-directory "$results" \
     --blame-hang-timeout 15m --blame-hang-dump-type none "$@") || status=$?
   case $(summarise "$results" 0) in
     *" 0 failed,"*) [ $status = 0 ] || { say "the test run ended early (exit code $status), see above"; interrupted "$results"; more=$((more + 1)); } ;;
