@@ -18,9 +18,8 @@ internal class ExperimentSettings : CommandSettings
     public string? Output { get; init; }
 
     [CommandOption("--tracking <URI>")]
-    [Description("MLflow store; by default sqlite:///mlflow.db.")]
-    [DefaultValue("sqlite:///mlflow.db")]
-    public string Tracking { get; init; } = "sqlite:///mlflow.db";
+    [Description("MLflow store: sqlite:///FILE or http(s)://SERVER; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
+    public string? Tracking { get; init; }
 
     [CommandOption("--dry-run")]
     [Description("Show the resolved experiment and its size, and stop.")]

@@ -13,9 +13,8 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
     public sealed class Settings : CommandSettings
     {
         [CommandOption("--uri <URI>")]
-        [Description("MLflow store; by default sqlite:///mlflow.db.")]
-        [DefaultValue("sqlite:///mlflow.db")]
-        public string Uri { get; init; } = "sqlite:///mlflow.db";
+        [Description("MLflow store: sqlite:///FILE or http(s)://SERVER; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
+        public string? Uri { get; init; }
 
         [CommandOption("--experiment <NAME>")]
         [Description("Only the runs of this experiment.")]
@@ -32,17 +31,17 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
-        using var store = SqliteStore.Open(settings.Uri, readOnly: true);
+        using var store = TrackingStores.Open(settings.Uri, readOnly: true);
         List(store, settings.Experiment, settings.Max, AnsiConsole.Console, TimeProvider.System);
         return 0;
     }
 
-    internal static void List(SqliteStore store, string? experiment, int max, IAnsiConsole console, TimeProvider clock)
+    internal static void List(ITrackingStore store, string? experiment, int max, IAnsiConsole console, TimeProvider clock)
     {
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = 250;       // a line a run, for grep and cut
         var experiments = store.Experiments();
         var chosen = experiment is null ? null : experiments.FirstOrDefault(e => e.Name == experiment)
-            ?? throw new UserException($"there is no experiment '{experiment}' in {store.File}: there are {string.Join(", ", experiments.Select(e => $"'{e.Name}'"))}");
+            ?? throw new UserException($"there is no experiment '{experiment}' in {store.Uri}: there are {string.Join(", ", experiments.Select(e => $"'{e.Name}'"))}");
         var names = experiments.ToDictionary(e => e.Id, e => e.Name);
         var runs = store.SearchRuns(new RunQuery { ExperimentId = chosen?.Id, MaxResults = max }).Where(r => names.ContainsKey(r.Info.ExperimentId)).ToList();
 
@@ -59,7 +58,7 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
                 run.Info.RunId[..8],
             }.Select(Markup.Escape).ToArray());
         if (runs.Count > 0) console.Write(table);
-        else console.WriteLine($"no runs in {store.File}");
+        else console.WriteLine($"no runs in {store.Uri}");
 
         var id = chosen?.Id ?? runs.FirstOrDefault()?.Info.ExperimentId ?? "0";
         foreach (var line in HowToOpen(store, id)) console.Profile.Out.Writer.WriteLine(line);     // never wrapped: it is to be copied
@@ -84,13 +83,18 @@ public sealed class RunsCommand : Command<RunsCommand.Settings>
         return string.Join(", ", metrics.Select(m => $"{m.Key[(m.Key.LastIndexOf('/') + 1)..]} {m.Value.ToString("G4", CultureInfo.InvariantCulture)}"));
     }
 
-    private static IEnumerable<string> HowToOpen(SqliteStore store, string experimentId)
+    private static IEnumerable<string> HowToOpen(ITrackingStore store, string experimentId)
     {
-        var name = Path.GetFileName(store.File);
+        if (store is not SqliteStore local)
+        {
+            yield return $"To look at them: {store.Uri}/#/experiments/{experimentId}/runs?workflowType=machine_learning";
+            yield break;
+        }
+        var name = Path.GetFileName(local.File);
         // A plain `mlflow server` finds mlflow.db by itself, unless there is an old mlruns folder, which it prefers and then refuses.
-        var plain = name == "mlflow.db" && !Directory.Exists(Path.Combine(store.Folder, "mlruns"));
+        var plain = name == "mlflow.db" && !Directory.Exists(Path.Combine(local.Folder, "mlruns"));
         yield return "To look at them in MLflow (pip install mlflow):";
-        yield return $"  cd {store.Folder} && mlflow server{(plain ? "" : $" --backend-store-uri sqlite:///{name}")}";
+        yield return $"  cd {local.Folder} && mlflow server{(plain ? "" : $" --backend-store-uri sqlite:///{name}")}";
         yield return $"  http://127.0.0.1:5000/#/experiments/{experimentId}/runs?workflowType=machine_learning";
         yield return $"The first start of a newer MLflow upgrades {name}, and one that is killed meanwhile can spoil it: copy the file before.";
     }

@@ -38,7 +38,7 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
-        using var store = settings.DryRun ? null : SqliteStore.Open(settings.Tracking);
+        using var store = settings.DryRun ? null : TrackingStores.Open(settings.Tracking);
         var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : fresh;
         if (settings.DryRun)
         {
@@ -63,7 +63,7 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         return (experiment, folder);
     }
 
-    private static (Experiment, RunFolder) Open(string run, SqliteStore? store, string[] overrides)
+    private static (Experiment, RunFolder) Open(string run, ITrackingStore? store, string[] overrides)
     {
         var folder = new RunFolder(Directory.Exists(run) || store is null ? run : store.GetRun(run).Tags.GetValueOrDefault("jepat.folder") ?? run);
         if (!File.Exists(folder.Experiment)) throw new UserException($"{folder.Path}: holds no run to go on with ({Path.GetFileName(folder.Experiment)} is missing)");

@@ -1,7 +1,7 @@
 namespace JepaT.Lab;
 
 /// <summary>
-/// What MLflow can do, once, whatever holds the values (a database file now). All times are milliseconds since 1970, UTC.
+/// What MLflow can do, once, whatever holds the values: a database file (<see cref="SqliteStore"/>) or a server (<see cref="RestStore"/>). All times are milliseconds since 1970, UTC.
 /// Every member checks MLflow's name rules and limits itself (<see cref="MlflowRules"/>), throws a <see cref="UserException"/>
 /// when it cannot do its work, and may be called from several threads.
 /// </summary>
@@ -10,12 +10,18 @@ public interface ITrackingStore : IDisposable
     /// <summary>The store as the user names it, for messages: <c>sqlite:///mlflow.db</c>.</summary>
     string Uri { get; }
 
+    /// <summary>The store as any program on this machine can name it, without a password: a full path where it is a file.</summary>
+    string FullUri { get; }
+
+    /// <summary>The folder of the database; null where the store is a server.</summary>
+    string? Folder { get; }
+
     /// <summary>The experiment of this name, made when there is none; <paramref name="tags"/> are set on a new one only.</summary>
     /// <returns>The experiment's id.</returns>
     string GetOrCreateExperiment(string name, IReadOnlyDictionary<string, string>? tags = null);
 
-    /// <summary>All experiments that are not deleted, oldest first.</summary>
-    IReadOnlyList<ExperimentInfo> Experiments();
+    /// <summary>All experiments, oldest first.</summary>
+    IReadOnlyList<ExperimentInfo> Experiments(RunStage view = RunStage.Active);
 
     /// <summary>Sets a tag of an experiment, e.g. <c>mlflow.note.content</c>.</summary>
     void SetExperimentTag(string experimentId, string key, string value);
@@ -33,6 +39,15 @@ public interface ITrackingStore : IDisposable
     void LogBatch(string runId, IReadOnlyCollection<Metric> metrics, IReadOnlyCollection<KeyValuePair<string, string>> parameters,
         IReadOnlyCollection<KeyValuePair<string, string>> tags);
 
+    /// <summary>Takes a tag of a run away; it must be there.</summary>
+    void DeleteTag(string runId, string key);
+
+    /// <summary>Puts a run into the trash, where only <see cref="RunStage.Deleted"/> finds it.</summary>
+    void DeleteRun(string runId);
+
+    /// <summary>Takes a run out of the trash.</summary>
+    void RestoreRun(string runId);
+
     /// <summary>Notes which data sets a run used.</summary>
     void LogInputs(string runId, IReadOnlyCollection<DatasetInput> datasets);
 
@@ -45,13 +60,13 @@ public interface ITrackingStore : IDisposable
     /// <summary>The bytes of a run's file.</summary>
     Stream OpenArtifact(string runId, string path);
 
-    /// <summary>All files of a run, as relative paths with <c>/</c>, sorted.</summary>
-    IReadOnlyList<string> Artifacts(string runId);
+    /// <summary>All files of a run, sorted by path.</summary>
+    IReadOnlyList<ArtifactInfo> Artifacts(string runId);
 
     /// <summary>A run with its params, tags, data sets and the latest value of each metric.</summary>
     Run GetRun(string runId);
 
-    /// <summary>Runs that are not deleted, latest start first.</summary>
+    /// <summary>Runs that fit, latest start first.</summary>
     IReadOnlyList<Run> SearchRuns(RunQuery query);
 
     /// <summary>All values of a metric in MLflow's order: timestamp, step, value.</summary>
@@ -72,10 +87,16 @@ public enum RunStatus { Running, Scheduled, Finished, Failed, Killed }
 public sealed record Metric(string Key, double Value, long Timestamp, long Step);
 
 /// <summary>An experiment: a named group of runs.</summary>
-public sealed record ExperimentInfo(string Id, string Name);
+public sealed record ExperimentInfo(string Id, string Name, string ArtifactLocation, IReadOnlyDictionary<string, string> Tags, bool Deleted = false);
+
+/// <summary>A file of a run.</summary>
+/// <param name="Path">From the run's root, with <c>/</c>.</param>
+/// <param name="Size">Bytes.</param>
+public sealed record ArtifactInfo(string Path, long Size);
 
 /// <summary>The head of a run. <paramref name="EndTime"/> is null while it goes on.</summary>
-public sealed record RunInfo(string RunId, string ExperimentId, string Name, RunStatus Status, long StartTime, long? EndTime, string ArtifactUri);
+public sealed record RunInfo(string RunId, string ExperimentId, string Name, RunStatus Status, long StartTime, long? EndTime, string ArtifactUri,
+    bool Deleted = false);
 
 /// <summary>A run and what was logged into it; of each metric the latest value.</summary>
 [TypeFormatterSource(typeof(ViewFormatters))]
@@ -104,9 +125,23 @@ public sealed record Run(
 public sealed record DatasetInput(string Name, string Digest, string Context, string Source, string? Profile = null, string? Schema = null,
     string SourceType = "local");
 
+/// <summary>Which runs or experiments are meant.</summary>
+public enum RunStage
+{
+    /// <summary>Those not deleted.</summary>
+    Active,
+
+    /// <summary>Only the deleted.</summary>
+    Deleted,
+
+    /// <summary>Both.</summary>
+    All,
+}
+
 /// <summary>What to search for; null and empty mean any.</summary>
 public sealed record RunQuery
 {
+    /// <summary>One experiment; null: all that are not deleted.</summary>
     public string? ExperimentId { get; init; }
 
     /// <summary>Only children of this run.</summary>
@@ -115,6 +150,11 @@ public sealed record RunQuery
     /// <summary>Tags that must be there with these values.</summary>
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 
+    public RunStage Stage { get; init; } = RunStage.Active;
+
     /// <summary>1 to 50,000.</summary>
     public int MaxResults { get; init; } = 1000;
+
+    /// <summary>The tags, that of the parent among them.</summary>
+    internal IEnumerable<KeyValuePair<string, string>> AllTags => ParentRunId is { } parent ? Tags.Append(KeyValuePair.Create("mlflow.parentRunId", parent)) : Tags;
 }

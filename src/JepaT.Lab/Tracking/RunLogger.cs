@@ -34,7 +34,7 @@ public sealed partial class RunLogger : IDisposable
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
         queue = new LogQueue(store, RunId, $"run '{Name}'", warnings ?? Console.Error);
-        OpenedRuns.Add(new(store is SqliteStore local ? "sqlite:///" + local.File : store.Uri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
+        OpenedRuns.Add(new(store.FullUri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
     }
 
     /// <summary>MLflow's id of the run, 32 hex digits.</summary>
@@ -115,7 +115,7 @@ public sealed partial class RunLogger : IDisposable
     /// <summary>Logs processor, memory, disk and network from now to the end of the run, every ten seconds by default.</summary>
     public void LogSystem(TimeSpan? interval = null)
     {
-        var folder = store is SqliteStore local ? local.Folder : Environment.CurrentDirectory;
+        var folder = store.Folder ?? Environment.CurrentDirectory;
         lock (gate) system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock);
     }
 

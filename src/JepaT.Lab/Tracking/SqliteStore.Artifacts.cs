@@ -33,11 +33,12 @@ public sealed partial class SqliteStore
         return System.IO.File.Exists(file) ? System.IO.File.OpenRead(file) : throw new UserException($"run {runId} has no artifact '{path}' ({file})");
     }
 
-    public IReadOnlyList<string> Artifacts(string runId)
+    public IReadOnlyList<ArtifactInfo> Artifacts(string runId)
     {
         var folder = ArtifactFolder(runId);
         return !Directory.Exists(folder) ? [] : [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Select(f => Path.GetRelativePath(folder, f).Replace(Path.DirectorySeparatorChar, '/')).Order(StringComparer.Ordinal)];
+            .Select(f => new ArtifactInfo(Path.GetRelativePath(folder, f).Replace(Path.DirectorySeparatorChar, '/'), new FileInfo(f).Length))
+            .OrderBy(f => f.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>The folder on this disk that holds the files of a run.</summary>

@@ -6,7 +6,7 @@ namespace JepaT.Lab;
 // Experiments and runs, their reading and searching.
 public sealed partial class SqliteStore
 {
-    private const string RunColumns = "run_uuid, experiment_id, name, status, start_time, end_time, artifact_uri";
+    private const string RunColumns = "run_uuid, experiment_id, name, status, start_time, end_time, artifact_uri, lifecycle_stage";
 
     public string GetOrCreateExperiment(string name, IReadOnlyDictionary<string, string>? tags = null)
     {
@@ -29,9 +29,14 @@ public sealed partial class SqliteStore
         });
     }
 
-    public IReadOnlyList<ExperimentInfo> Experiments() => Guard(() => Query(
-        "SELECT experiment_id, name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY experiment_id",
-        r => new ExperimentInfo(r.GetInt64(0).ToString(CultureInfo.InvariantCulture), r.GetString(1))));
+    public IReadOnlyList<ExperimentInfo> Experiments(RunStage view = RunStage.Active) => Guard(() =>
+    {
+        var tags = Query("SELECT experiment_id, key, value FROM experiment_tags ORDER BY key", r => (Id: r.GetInt64(0), Key: r.GetString(1), Value: r.IsDBNull(2) ? "" : r.GetString(2)))
+            .ToLookup(t => t.Id);
+        return Query($"SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments WHERE {Stage(view)} ORDER BY experiment_id", r => new ExperimentInfo(
+            r.GetInt64(0).ToString(CultureInfo.InvariantCulture), r.GetString(1), r.IsDBNull(2) ? "" : r.GetString(2),
+            tags[r.GetInt64(0)].ToDictionary(t => t.Key, t => t.Value), r.GetString(3) != "active"));
+    });
 
     public void SetExperimentTag(string experimentId, string key, string value)
     {
@@ -73,6 +78,15 @@ public sealed partial class SqliteStore
         if (!string.IsNullOrEmpty(name)) PutTag(runId, "mlflow.runName", name);
     });
 
+    public void DeleteRun(string runId) => SetStage(runId, "deleted", Now());
+
+    public void RestoreRun(string runId) => SetStage(runId, "active", null);
+
+    private void SetStage(string runId, string stage, long? deleted) => Write(() =>
+    {
+        if (Execute("UPDATE runs SET lifecycle_stage = $2, deleted_time = $3 WHERE run_uuid = $1", runId, stage, deleted) == 0) throw NoRun(runId);
+    });
+
     public Run GetRun(string runId) => Guard(() =>
     {
         var found = Query($"SELECT {RunColumns} FROM runs WHERE run_uuid = $1", Info, runId);
@@ -83,11 +97,10 @@ public sealed partial class SqliteStore
     {
         if (query.MaxResults is < 1 or > MlflowRules.MaxResults)
             throw new UserException($"a search for {query.MaxResults} runs: 1 to {MlflowRules.MaxResults} are allowed");
-        var tags = new Dictionary<string, string>(query.Tags);
-        if (query.ParentRunId is { } parent) tags["mlflow.parentRunId"] = parent;
         var arguments = new List<object?> { query.ExperimentId, query.MaxResults };
-        var where = "lifecycle_stage = 'active' AND ($1 IS NULL OR experiment_id = CAST($1 AS INTEGER))";
-        foreach (var (key, value) in tags)
+        var where = Stage(query.Stage) + " AND (experiment_id = CAST($1 AS INTEGER)"
+            + " OR $1 IS NULL AND experiment_id IN (SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active'))";
+        foreach (var (key, value) in query.AllTags)
         {
             arguments.AddRange([key, value]);
             where += $" AND EXISTS (SELECT 1 FROM tags t WHERE t.run_uuid = runs.run_uuid AND t.key = ${arguments.Count - 1} AND t.value = ${arguments.Count})";
@@ -100,6 +113,13 @@ public sealed partial class SqliteStore
         });
     }
 
+    private static string Stage(RunStage view) => view switch
+    {
+        RunStage.Active => "lifecycle_stage = 'active'",
+        RunStage.Deleted => "lifecycle_stage = 'deleted'",
+        _ => "TRUE",
+    };
+
     private static RunInfo Info(SqliteDataReader r) => new(
         r.GetString(0),
         r.GetInt64(1).ToString(CultureInfo.InvariantCulture),
@@ -107,7 +127,8 @@ public sealed partial class SqliteStore
         Enum.Parse<RunStatus>(r.GetString(3), ignoreCase: true),
         r.IsDBNull(4) ? 0 : r.GetInt64(4),
         r.IsDBNull(5) || r.GetInt64(5) == 0 ? null : r.GetInt64(5),         // the server stores a removed end as 0
-        r.IsDBNull(6) ? "" : r.GetString(6));
+        r.IsDBNull(6) ? "" : r.GetString(6),
+        r.GetString(7) != "active");
 
     private Run Fill(RunInfo info) => new(
         info,

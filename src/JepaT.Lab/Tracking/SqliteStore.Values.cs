@@ -18,6 +18,12 @@ public sealed partial class SqliteStore
         });
     }
 
+    public void DeleteTag(string runId, string key) => Write(() =>
+    {
+        RequireActive(runId);
+        if (Execute("DELETE FROM tags WHERE run_uuid = $1 AND key = $2", runId, key) == 0) throw new UserException($"the run {runId} has no tag '{key}'");
+    });
+
     public void LogInputs(string runId, IReadOnlyCollection<DatasetInput> datasets)
     {
         foreach (var dataset in datasets) MlflowRules.CheckDataset(dataset);

@@ -40,6 +40,8 @@ public sealed partial class SqliteStore : ITrackingStore
 
     public string Uri { get; }
 
+    public string FullUri => "sqlite:///" + File;
+
     /// <summary>Full path of the database.</summary>
     public string File { get; }
 
@@ -81,11 +83,9 @@ public sealed partial class SqliteStore : ITrackingStore
     private static string FileOf(string uri)
     {
         const string scheme = "sqlite:///";
-        if (uri.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || uri.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
-            throw new UserException($"tracking URI {uri}: MLflow servers are not supported yet; use sqlite:///mlflow.db and start the server on that folder");
         if (!uri.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))
             throw new UserException(uri.Contains("://", StringComparison.Ordinal) && !uri.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
-                ? $"tracking URI {uri} is not supported: use sqlite:///mlflow.db"
+                ? $"tracking URI {uri.Split("://")[0]}://… is not supported: use sqlite:///mlflow.db, or the http address of an MLflow server"
                 : $"tracking URI {uri}: a folder of files (./mlruns) is no store since MLflow 3.13; use sqlite:///mlflow.db, and `mlflow migrate-filestore` for old runs");
         var path = uri[scheme.Length..];
         if (path.Length == 0 || path == ":memory:") throw new UserException($"tracking URI {uri} names no file: use sqlite:///mlflow.db");

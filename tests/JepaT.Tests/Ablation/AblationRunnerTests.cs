@@ -43,7 +43,7 @@ public sealed class AblationRunnerTests : IDisposable
         using var store = SqliteStore.Open(Uri, readOnly: true);
         var parent = File.ReadAllText(Path.Combine(Output, "mlflow-run")).Trim();
         Assert.Equal(RunStatus.Finished, store.GetRun(parent).Info.Status);
-        Assert.Contains("report.html", store.Artifacts(parent));
+        Assert.Contains(store.Artifacts(parent), a => a.Path == "report.html");
         Assert.Equal("8", store.GetRun(parent).Params["training.steps"]);
         var children = store.SearchRuns(new RunQuery { ParentRunId = parent });
         Assert.Equal(second.Runs.Select(r => r.RunId).Order(), children.Select(c => c.Info.RunId).Order());

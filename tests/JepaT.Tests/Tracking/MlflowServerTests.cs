@@ -90,7 +90,7 @@ public sealed class MlflowServerTests : IDisposable
         Assert.Equal(ours.Inputs, inputs);
 
         var files = Files(server, id, "").Order(StringComparer.Ordinal).ToList();
-        Assert.Equal(store.Artifacts(id), files);
+        Assert.Equal(store.Artifacts(id).Select(a => a.Path), files);
         foreach (var file in files)
         {
             using var stream = store.OpenArtifact(id, file);

@@ -39,7 +39,7 @@ public sealed class RunLoggerTests : IDisposable
         Assert.Equal(("LOCAL", parent.RunId, "full", "# hello"),
             (run.Tags["mlflow.source.type"], run.Tags["mlflow.parentRunId"], run.Tags["preset"], run.Tags["mlflow.note.content"]));
         Assert.Equal([new("fashion", "a1b2c3d4", "training", """{"uri":"/data"}""", """{"num_rows":3}""")], run.Inputs);
-        Assert.Equal(["config.yaml"], store.Artifacts(log.RunId));
+        Assert.Equal(["config.yaml"], store.Artifacts(log.RunId).Select(a => a.Path));
     }
 
     [Fact]
@@ -200,7 +200,7 @@ public sealed class RunLoggerTests : IDisposable
         log.Finish();
 
         Assert.Contains("none.bin", missing.Message, StringComparison.Ordinal);
-        Assert.Equal(["checkpoints/model.bin", "results/sub/x.txt"], store.Artifacts(log.RunId));
+        Assert.Equal(["checkpoints/model.bin", "results/sub/x.txt"], store.Artifacts(log.RunId).Select(a => a.Path));
         using var content = new StreamReader(store.OpenArtifact(log.RunId, "checkpoints/model.bin"));
         Assert.Equal("old", content.ReadToEnd());
     }

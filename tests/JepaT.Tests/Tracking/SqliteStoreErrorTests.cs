@@ -11,8 +11,6 @@ public sealed class SqliteStoreErrorTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Theory]
-    [InlineData("http://localhost:5000", "not supported yet")]
-    [InlineData("https://mlflow.example.org", "not supported yet")]
     [InlineData("./mlruns", "since MLflow 3.13")]
     [InlineData("file:///tmp/mlruns", "since MLflow 3.13")]
     [InlineData("postgresql://host/db", "use sqlite:///mlflow.db")]

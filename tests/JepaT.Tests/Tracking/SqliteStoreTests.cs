@@ -210,7 +210,7 @@ public sealed class SqliteStoreTests : IDisposable
 
         using var content = new StreamReader(store.OpenArtifact(id, "a/b.txt"));
         Assert.Equal("second", content.ReadToEnd());
-        Assert.Equal(["a/b.txt"], store.Artifacts(id));
+        Assert.Equal(["a/b.txt"], store.Artifacts(id).Select(a => a.Path));
         Assert.True(File.Exists(Path.Combine(folder.Path, "mlartifacts", "1", id, "artifacts", "a", "b.txt")));
         Assert.Throws<UserException>(() => store.OpenArtifact(id, "none"));
         Assert.Throws<UserException>(() => store.UploadArtifact(id, "images/README", new MemoryStream()));

@@ -95,7 +95,7 @@ public sealed class LatentPipelineTests : IDisposable
         using var store = SqliteStore.Open(Store, readOnly: true);
         var run = store.GetRun(File.ReadAllText(Of("run/mlflow-run")).Trim());
         Assert.DoesNotContain(run.Metrics.Keys, k => k.StartsWith("eval/", StringComparison.Ordinal));
-        Assert.Contains(store.Artifacts(run.Info.RunId), a => a.StartsWith("images/", StringComparison.Ordinal));
+        Assert.Contains(store.Artifacts(run.Info.RunId), a => a.Path.StartsWith("images/", StringComparison.Ordinal));
     }
 
     private string Of(string name) => Path.Combine(folder.FullName, name);

@@ -26,7 +26,7 @@ public sealed partial class LoggedRun
     public IReadOnlyList<string> Metrics => [.. Run.Metrics.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Paths of its files.</summary>
-    public IReadOnlyList<string> Artifacts => store.Artifacts(Run.Info.RunId);
+    public IReadOnlyList<string> Artifacts => [.. store.Artifacts(Run.Info.RunId).Select(a => a.Path)];
 
     /// <summary>A param, or "".</summary>
     public string Param(string name) => Run.Params.GetValueOrDefault(name, "");

@@ -35,7 +35,7 @@ public sealed class RunSet : IReadOnlyList<LoggedRun>
     public static RunSet Open(string? store = null)
     {
         var uri = string.IsNullOrEmpty(store) ? Study.StoreUri : store.Contains(':', StringComparison.Ordinal) && !Path.IsPathRooted(store) ? store : "sqlite:///" + Path.GetFullPath(store, NotebookFolder.Results);
-        var opened = SqliteStore.Open(uri, readOnly: true);                     // open as long as its runs are looked at
+        var opened = TrackingStores.Open(uri, readOnly: true);                     // open as long as its runs are looked at
         var names = opened.Experiments().ToDictionary(e => e.Id, e => e.Name);
         return new([.. opened.SearchRuns(new RunQuery { MaxResults = MlflowRules.MaxResults }).Where(r => names.ContainsKey(r.Info.ExperimentId))
             .Select(r => new LoggedRun(opened, r, names[r.Info.ExperimentId]))]);

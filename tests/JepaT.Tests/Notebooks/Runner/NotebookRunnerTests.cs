@@ -155,7 +155,7 @@ public sealed class NotebookRunnerTests : IDisposable
         var lines = NotebookArtifacts.Log(Output, "made.ipynb", OpenedRuns.All().Skip(before)).ToList();
 
         using var made = tracking.Open();
-        var artifacts = made.SearchRuns(new RunQuery()).ToDictionary(r => r.Info.Name, r => made.Artifacts(r.Info.RunId));
+        var artifacts = made.SearchRuns(new RunQuery()).ToDictionary(r => r.Info.Name, r => made.Artifacts(r.Info.RunId).Select(a => a.Path).ToList());
         Assert.Equal(["notebooks/made.ipynb"], artifacts["parent"]);
         Assert.Equal(["notebooks/made.ipynb"], artifacts["other"]);
         Assert.Empty(artifacts["child"]);

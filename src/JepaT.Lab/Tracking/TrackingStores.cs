@@ -1,0 +1,24 @@
+namespace JepaT.Lab;
+
+/// <summary>Which backend a tracking URI means: the one place that knows.</summary>
+public static class TrackingStores
+{
+    /// <summary>The store where none is named and MLFLOW_TRACKING_URI is not set.</summary>
+    public const string DefaultUri = "sqlite:///mlflow.db";
+
+    /// <summary>The URI given, else that of MLFLOW_TRACKING_URI, else <see cref="DefaultUri"/>.</summary>
+    public static string UriOf(string? given) => given ?? (Environment.GetEnvironmentVariable("MLFLOW_TRACKING_URI") is { Length: > 0 } uri ? uri : DefaultUri);
+
+    /// <summary>Opens <c>sqlite:///FILE</c> (made when it is not there) or the server at <c>http(s)://…</c>.</summary>
+    /// <param name="uri">The tracking URI; null: see <see cref="UriOf"/>.</param>
+    /// <param name="clock">The clock; the system's by default.</param>
+    /// <param name="readOnly">Make no database, and do not ask whether it can be written.</param>
+    /// <exception cref="UserException">It cannot be used: the message says why.</exception>
+    public static ITrackingStore Open(string? uri, TimeProvider? clock = null, bool readOnly = false)
+    {
+        var named = UriOf(uri);
+        return named.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || named.StartsWith("https:", StringComparison.OrdinalIgnoreCase)
+            ? RestStore.Open(named, clock)
+            : SqliteStore.Open(named, clock, readOnly);
+    }
+}
