@@ -52,13 +52,16 @@ internal static class TorchCalls
         MalformedException Unknown() => new($"its pickle holds numbers in {Plain.Text(type.Name)}, which is not known here");
     }
 
-    // (storage, first element, shape, strides, …[, type])
+    // (storage, first element, shape, strides, requires grad, hooks[, type][, metadata])
     private static TorchTensor Tensor(object?[] arguments, int typeAt)
     {
         if (arguments is not [TorchStorage storage, long first, var shape, var strides, ..]) throw new MalformedException("its pickle makes a tensor of what is no storage");
         var type = typeAt < 0 ? storage.Type
             : arguments.Length > typeAt && arguments[typeAt] is PickleGlobal global ? ElementType.All.FirstOrDefault(t => "torch." + t.Name == global.Name) : null;
         if (type is null || storage.Type is not null && storage.Type != type) throw new MalformedException("its pickle makes a tensor of a type that is not known here");
+        // Views that PyTorch negates or conjugates only when they are used: their numbers in the file are not their values.
+        if (arguments.Length > (typeAt < 0 ? 6 : 7) && arguments[^1] is PickleDict { Items: var marks } && marks.Any(m => m is { Key: "neg" or "conj", Value: not false }))
+            throw new MalformedException("holds a tensor that PyTorch has marked as negated or conjugated without doing it: save it again after .resolve_neg() and .resolve_conj()");
         return TorchTensor.Of(storage, type, first, Numbers(shape), Numbers(strides));
     }
 

@@ -95,6 +95,7 @@ public sealed class HostileFilesTests : IDisposable
         { "nothing on the stack", "takes from an empty stack" },
         { "a recall of nothing", "recalls what it did not store" },
         { "a storage that is none", "something other than a storage" },
+        { "a negation not yet done", "after .resolve_neg()" },
         { "a key twice", "tensor a is there twice" },
     };
 
@@ -111,6 +112,7 @@ public sealed class HostileFilesTests : IDisposable
     [Theory]
     [InlineData("nothing wrong")]
     [InlineData("plain bytes")]
+    [InlineData("marks that say nothing")]
     public void What_the_harmful_pickles_are_made_of_is_read_when_it_is_right(string kind)
     {
         var path = folder.File("in.pth");

@@ -58,15 +58,18 @@ internal static class HostilePickle
         "nothing on the stack" => Join("}", Text("a"), "ss"),
         "a recall of nothing" => Join("}", Text("a"), "h\u0009s"),
         "a storage that is none" => Join("}", Text("a"), Text("storage"), Raw(0x85), "Qs"),
+        // The seventh argument, as torch.save writes it for x.conj().imag.
+        "a negation not yet done" => Dict(Tensor(metadata: Join("}", Text("neg"), "\u0088s"))),
+        "marks that say nothing" => Dict(Tensor(metadata: Join("}", Text("neg"), "\u0089s"))),
         "a key twice" => Dict(Tensor(), Text("a"), Tensor()),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
     private static byte[] Dict(byte[] tensor, params byte[][] more) => Join("}(", Text("a"), tensor, Join([.. more.Cast<object>()]), "u");
 
-    private static byte[] Tensor(long[]? shape = null, long[]? strides = null, long first = 0, long numel = 4, byte[]? view = null) => Join(
+    private static byte[] Tensor(long[]? shape = null, long[]? strides = null, long first = 0, long numel = 4, byte[]? view = null, byte[]? metadata = null) => Join(
         "ctorch._utils\n_rebuild_tensor_v2\n((", Text("storage"), "ctorch\nFloatStorage\n", Text("0"), Text("cpu"), Number(numel), view ?? Join("N"), "tQ",
-        Number(first), Tuple(shape ?? [2, 2]), Tuple(strides ?? (shape is { Length: 2 } or null ? [2, 1] : [4, 2, 1])), "\u0089ccollections\nOrderedDict\n)RtR");
+        Number(first), Tuple(shape ?? [2, 2]), Tuple(strides ?? (shape is { Length: 2 } or null ? [2, 1] : [4, 2, 1])), "\u0089ccollections\nOrderedDict\n)R", metadata ?? [], "tR");
 
     // Each dictionary holds the one before twice.
     private static byte[] Doubling(int times) => Join("}", Text("x"), "]sq\0", Repeat(times, i => Join("}(", Text("a"), "h", Raw((byte)i), Text("b"), "h", Raw((byte)i), "uq", Raw((byte)(i + 1)))));
