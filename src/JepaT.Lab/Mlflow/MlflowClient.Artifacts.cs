@@ -14,7 +14,13 @@ public sealed partial class MlflowClient
     {
         if (path is not null) MlflowNames.ArtifactPath(path);
         var query = Query("run_id", runId) + (path is null ? "" : "&" + Query("path", path));
-        return (await GetAsync<FilesAnswer>("artifacts/list", query, cancel).ConfigureAwait(false)).Files;
+        var files = new List<MlflowFile>();
+        await foreach (var file in PagesAsync<MlflowFile>(async token =>
+        {
+            var answer = await GetAsync<FilesAnswer>("artifacts/list", token is null ? query : query + "&" + Query("page_token", token), cancel).ConfigureAwait(false);
+            return (answer.Files, answer.NextPageToken);
+        }, cancel).ConfigureAwait(false)) files.Add(file);
+        return files;
     }
 
     /// <summary>
@@ -40,13 +46,16 @@ public sealed partial class MlflowClient
         await transport.PutAsync(Store + "artifacts/" + remote, content, null, cancel).ConfigureAwait(false);
     }
 
-    /// <summary>Opens an artifact to read; RESOURCE_DOES_NOT_EXIST when there is none. The caller disposes the stream.</summary>
+    /// <summary>
+    /// Opens an artifact to read; a read that stalls or breaks off is an <see cref="MlflowException"/>. RESOURCE_DOES_NOT_EXIST
+    /// when there is none. The caller disposes the stream.
+    /// </summary>
     public async Task<Stream> OpenArtifactAsync(string artifactUri, string path, CancellationToken cancel = default)
     {
         var parts = MlflowNames.ArtifactPath(path);
         if (LocalRoot(artifactUri) is { } root) return MlflowFiles.Open(MlflowFiles.Inside(root, parts));
-        var answer = await transport.OpenAsync(Store + "artifacts/" + Remote(artifactUri, parts), cancel).ConfigureAwait(false);
-        return await answer.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+        var remote = Store + "artifacts/" + Remote(artifactUri, parts);
+        return await transport.RetryAsync(() => transport.OpenAsync(remote, cancel), true, null, cancel).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -64,25 +73,17 @@ public sealed partial class MlflowClient
         {
             throw new MlflowException($"not downloaded: {e.Message}", e);
         }
+        if (LocalRoot(artifactUri) is not null)
+        {
+            var local = await OpenArtifactAsync(artifactUri, path, cancel).ConfigureAwait(false);
+            await using (local.ConfigureAwait(false)) await MlflowFiles.WriteAsync(target, local, cancel).ConfigureAwait(false);
+            return target;
+        }
+        var remote = Store + "artifacts/" + Remote(artifactUri, MlflowNames.ArtifactPath(path));
         return await transport.RetryAsync(async () =>
         {
-            var source = await OpenArtifactAsync(artifactUri, path, cancel).ConfigureAwait(false);
-            await using (source.ConfigureAwait(false))
-            {
-                using var idle = transport.Idle(cancel);
-                try
-                {
-                    await MlflowFiles.WriteAsync(target, source, idle.Token, idle.Progress).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException e) when (idle.IsOver && !cancel.IsCancellationRequested)
-                {
-                    throw new MlflowException($"the download of {MlflowNames.Plain(path)} from {Options.Shown} stands still", e) { IsTransient = true };
-                }
-                catch (HttpIOException e)
-                {
-                    throw new MlflowException($"the download of {MlflowNames.Plain(path)} from {Options.Shown} broke off", e) { IsTransient = true };
-                }
-            }
+            var source = await transport.OpenAsync(remote, cancel).ConfigureAwait(false);
+            await using (source.ConfigureAwait(false)) await MlflowFiles.WriteAsync(target, source, cancel).ConfigureAwait(false);
             return target;
         }, true, null, cancel).ConfigureAwait(false);
     }
@@ -103,7 +104,8 @@ public sealed partial class MlflowClient
     {
         var start = content.Position;
         var size = content.Length - start;
-        var count = (size + Options.MultipartChunk - 1) / Options.MultipartChunk;
+        var chunk = Math.Max(Options.MultipartChunk, (size + 9999) / 10000);      // stores take at most 10,000 parts
+        var count = (size + chunk - 1) / chunk;
         MultipartAnswer upload;
         try
         {
@@ -120,8 +122,8 @@ public sealed partial class MlflowClient
             var sent = new List<MultipartPart>();
             foreach (var place in upload.Credentials.OrderBy(place => place.PartNumber))
             {
-                content.Position = start + (sent.Count * (long)Options.MultipartChunk);
-                var etag = await transport.PutAsync(place.Url, content, Math.Min(Options.MultipartChunk, start + size - content.Position), cancel,
+                content.Position = start + (sent.Count * chunk);
+                var etag = await transport.PutAsync(place.Url, content, Math.Min(chunk, start + size - content.Position), cancel,
                     place.Headers ?? new Dictionary<string, string>()).ConfigureAwait(false);
                 sent.Add(new MultipartPart(place.PartNumber, etag ?? "", place.Url));
             }
@@ -129,11 +131,31 @@ public sealed partial class MlflowClient
                 new { path = name, upload_id = upload.UploadId, parts = sent }, cancel).ConfigureAwait(false);
             return true;
         }
-        catch
+        catch (Exception e)
         {
-            await transport.JsonAsync<System.Text.Json.JsonElement>(HttpMethod.Post, Store + "mpu/abort/" + remote,
-                new { path = name, upload_id = upload.UploadId }, CancellationToken.None).ConfigureAwait(false);
-            throw;
+            if (await AbortAsync(remote, name, upload.UploadId).ConfigureAwait(false) is not { } left || e is not MlflowException first) throw;
+            throw new MlflowException($"{first.Message}; the parts sent are left in the store: {left}", first)
+            { StatusCode = first.StatusCode, ErrorCode = first.ErrorCode, RetryAfter = first.RetryAfter, IsTransient = first.IsTransient, MayHaveArrived = first.MayHaveArrived };
+        }
+    }
+
+    /// <summary>One try of at most 10 s, also for a caller that is cancelled; gives what went wrong, null when nothing did.</summary>
+    private async Task<string?> AbortAsync(string remote, string name, string? uploadId)
+    {
+        using var brief = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        try
+        {
+            await transport.OnceAsync<System.Text.Json.JsonElement>(HttpMethod.Post, Store + "mpu/abort/" + remote,
+                new { path = name, upload_id = uploadId }, brief.Token).ConfigureAwait(false);
+            return null;
+        }
+        catch (MlflowException e)
+        {
+            return e.Message;
+        }
+        catch (OperationCanceledException)
+        {
+            return "the abort was not answered within 10 s";
         }
     }
 
@@ -153,7 +175,8 @@ public sealed partial class MlflowClient
     {
         const string Scheme = "mlflow-artifacts:";
         if (!artifactUri.StartsWith(Scheme, StringComparison.Ordinal))
-            throw new MlflowException($"artifacts at {MlflowNames.Plain(Options.Redact(artifactUri.Split("://")[0]))} are not reached: only {Scheme} (the server's proxy), file: and absolute paths are");
+            throw new MlflowException($"artifacts at {MlflowNames.Plain(artifactUri.Split("://")[0])} are not reached: "
+                + $"only {Scheme} (the server's proxy), file: and absolute paths are");
         var root = artifactUri[Scheme.Length..];
         if (root.StartsWith("//", StringComparison.Ordinal))
         {
@@ -166,7 +189,7 @@ public sealed partial class MlflowClient
         return string.Join('/', root.Split('/', StringSplitOptions.RemoveEmptyEntries).Concat(parts).Select(Uri.EscapeDataString));
     }
 
-    private sealed record FilesAnswer
+    private sealed record FilesAnswer(string? NextPageToken = null)
     {
         public IReadOnlyList<MlflowFile> Files { get; init; } = [];
     }

@@ -8,6 +8,7 @@ public sealed partial class MlflowClient
     {
         MlflowNames.Length("experiment name", name, 500);
         var sent = new MlflowAttempts();
+        var (start, now) = (clock.GetTimestamp(), clock.GetUtcNow());
         try
         {
             var answer = await transport.JsonAsync<IdAnswer>(HttpMethod.Post, Api + "experiments/create",
@@ -16,8 +17,10 @@ public sealed partial class MlflowClient
         }
         catch (MlflowException e) when (e.ErrorCode == "RESOURCE_ALREADY_EXISTS" && sent.MayHaveArrived)
         {
-            // An earlier try, unanswered, has made it.
-            if (await GetExperimentByNameAsync(name, cancel).ConfigureAwait(false) is { } made) return made.ExperimentId;
+            // Ours only if an earlier, unanswered try has made it: by the server's clock, after this call began. Its Date has whole seconds.
+            var began = e.ServerTime is { } then ? then - clock.GetElapsedTime(start) - TimeSpan.FromSeconds(1) : now;
+            if (await GetExperimentByNameAsync(name, cancel).ConfigureAwait(false) is { Deleted: false } made
+                && made.CreationTime >= began.ToUnixTimeMilliseconds()) return made.ExperimentId;
             throw;
         }
     }
@@ -61,11 +64,11 @@ public sealed partial class MlflowClient
 
     /// <summary>Puts an experiment, with its runs, into the trash.</summary>
     public Task DeleteExperimentAsync(string experimentId, CancellationToken cancel = default) =>
-        PostAsync("experiments/delete", new { experiment_id = experimentId }, cancel);
+        DoneAsync("experiments/delete", new { experiment_id = experimentId }, async () => (await GetExperimentAsync(experimentId, cancel).ConfigureAwait(false)).Deleted, cancel);
 
     /// <summary>Takes an experiment out of the trash.</summary>
     public Task RestoreExperimentAsync(string experimentId, CancellationToken cancel = default) =>
-        PostAsync("experiments/restore", new { experiment_id = experimentId }, cancel);
+        DoneAsync("experiments/restore", new { experiment_id = experimentId }, async () => !(await GetExperimentAsync(experimentId, cancel).ConfigureAwait(false)).Deleted, cancel);
 
     /// <summary>Sets a tag: key at most 250, value at most 20000 characters.</summary>
     public Task SetExperimentTagAsync(string experimentId, string key, string value, CancellationToken cancel = default)

@@ -27,9 +27,9 @@ public sealed partial class MlflowClient
             {
                 return (await transport.OnceAsync<RunAnswer>(HttpMethod.Post, Api + "runs/create", body, cancel).ConfigureAwait(false)).Run;
             }
-            catch (MlflowException e) when (e.IsTransient)
+            catch (MlflowException e) when (e.IsTransient || e.MayHaveArrived)
             {
-                if (++failures > Options.MaxRetries && !e.MayHaveArrived) throw;
+                if (e.RetryAfter > MlflowTransport.LongestWait || (++failures > Options.MaxRetries && !e.MayHaveArrived)) throw;
                 await transport.WaitAsync(failures, e.RetryAfter, cancel).ConfigureAwait(false);
                 if (e.MayHaveArrived && await FindCreatedAsync(run, cancel).ConfigureAwait(false) is { } found) return found;
                 if (failures > Options.MaxRetries) throw;
@@ -67,10 +67,12 @@ public sealed partial class MlflowClient
         UpdateRunAsync(runId, MlflowRunStatus.Running, 0, cancel: cancel);
 
     /// <summary>Puts a run into the trash.</summary>
-    public Task DeleteRunAsync(string runId, CancellationToken cancel = default) => PostAsync("runs/delete", new { run_id = runId }, cancel);
+    public Task DeleteRunAsync(string runId, CancellationToken cancel = default) =>
+        DoneAsync("runs/delete", new { run_id = runId }, async () => (await GetRunAsync(runId, cancel).ConfigureAwait(false)).Info.Deleted, cancel);
 
     /// <summary>Takes a run out of the trash.</summary>
-    public Task RestoreRunAsync(string runId, CancellationToken cancel = default) => PostAsync("runs/restore", new { run_id = runId }, cancel);
+    public Task RestoreRunAsync(string runId, CancellationToken cancel = default) =>
+        DoneAsync("runs/restore", new { run_id = runId }, async () => !(await GetRunAsync(runId, cancel).ConfigureAwait(false)).Info.Deleted, cancel);
 
     /// <summary>All runs that fit, page by page to the end; newest first without an order.</summary>
     public IAsyncEnumerable<MlflowRun> SearchRunsAsync(IReadOnlyList<string> experimentIds, string? filter = null,

@@ -12,6 +12,7 @@ public sealed partial class MlflowClient
 {
     private const string Api = "api/2.0/mlflow/";
     private readonly MlflowTransport transport;
+    private readonly TimeProvider clock;
 
     /// <summary>Makes one.</summary>
     /// <param name="http">The way to the server, as <see cref="MlflowOptions.CreateHttpClient"/> makes it: no redirects of its own.</param>
@@ -23,20 +24,21 @@ public sealed partial class MlflowClient
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(clock);
         transport = new MlflowTransport(http, options, clock);
+        this.clock = clock;
         Options = options;
     }
 
     /// <summary>Address, login, patience.</summary>
     public MlflowOptions Options { get; }
 
-    /// <summary>Whether the server is up (<c>/health</c> says OK; needs no login). Throws when nothing answers.</summary>
+    /// <summary>Whether the server is up (<c>/health</c> says OK; needs no login). One try; throws when nothing answers.</summary>
     public async Task<bool> IsHealthyAsync(CancellationToken cancel = default) =>
-        (await transport.TextAsync("health", cancel).ConfigureAwait(false)).Trim() == "OK";
+        (await transport.TextAsync("health", tries: false, cancel).ConfigureAwait(false)).Trim() == "OK";
 
     /// <summary>The server's version, e.g. 3.17.2. Needs the login.</summary>
     public async Task<string> GetVersionAsync(CancellationToken cancel = default)
     {
-        var text = (await transport.TextAsync("version", cancel).ConfigureAwait(false)).Trim();
+        var text = (await transport.TextAsync("version", tries: true, cancel).ConfigureAwait(false)).Trim();
         return text.Length is > 0 and < 64 && char.IsAsciiDigit(text[0]) ? text
             : throw new MlflowException($"{Options.Shown} answers /version with no version: is it an MLflow server? It says: {transport.Excerpt(text)}");
     }
@@ -70,6 +72,20 @@ public sealed partial class MlflowClient
         catch (MlflowException e) when (e.ErrorCode == "RESOURCE_DOES_NOT_EXIST" && sent.MayHaveArrived)
         {
             // the first try had arrived
+        }
+    }
+
+    /// <summary>Deletes or restores; refused the second time is no error when a first, unanswered try has done it.</summary>
+    private async Task DoneAsync(string path, object body, Func<Task<bool>> isDone, CancellationToken cancel)
+    {
+        var sent = new MlflowAttempts();
+        try
+        {
+            await transport.JsonAsync<JsonElement>(HttpMethod.Post, Api + path, body, cancel, sent).ConfigureAwait(false);
+        }
+        catch (MlflowException e) when (sent.MayHaveArrived && e.ErrorCode is ("INVALID_PARAMETER_VALUE" or "RESOURCE_DOES_NOT_EXIST" or "INVALID_STATE"))
+        {
+            if (!await isDone().ConfigureAwait(false)) throw;
         }
     }
 

@@ -26,4 +26,7 @@ public sealed class MlflowException : Exception
 
     /// <summary>Whether the server may have done what was asked all the same.</summary>
     public bool MayHaveArrived { get; init; }
+
+    /// <summary>The server's time of the answer, to compare with its other times.</summary>
+    internal DateTimeOffset? ServerTime { get; init; }
 }

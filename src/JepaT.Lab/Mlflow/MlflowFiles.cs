@@ -15,31 +15,50 @@ internal static class MlflowFiles
     }
 
     /// <summary>Writes a file, readable by its user only, that appears when whole.</summary>
-    public static async Task WriteAsync(string path, Stream content, CancellationToken cancel, Action? progress = null)
+    public static async Task WriteAsync(string path, Stream content, CancellationToken cancel)
     {
         var part = Path.Combine(Path.GetDirectoryName(path)!, $".{Guid.NewGuid():N}.part");
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            MakeFolder(Path.GetDirectoryName(path)!);
             var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.Asynchronous };
             if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             var file = new FileStream(part, options);
             await using (file.ConfigureAwait(false))
             {
                 var buffer = new byte[1 << 17];
-                for (int count; (count = await content.ReadAsync(buffer, cancel).ConfigureAwait(false)) > 0; progress?.Invoke())
+                for (int count; (count = await ReadAsync(content, buffer, cancel).ConfigureAwait(false)) > 0;)
                     await file.WriteAsync(buffer.AsMemory(0, count), cancel).ConfigureAwait(false);
             }
             File.Move(part, path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException and not HttpIOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new MlflowException($"{path} cannot be written: {e.Message}", e);
+            throw new MlflowException($"{path} cannot be written: {MlflowNames.Plain(e.Message)}", e);
         }
         finally
         {
             if (File.Exists(part)) File.Delete(part);
         }
+    }
+
+    /// <summary>Reads on; an error of the stream is told apart from one of where its bytes go.</summary>
+    public static async ValueTask<int> ReadAsync(Stream content, Memory<byte> buffer, CancellationToken cancel)
+    {
+        try
+        {
+            return await content.ReadAsync(buffer, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException or NotSupportedException)
+        {
+            throw new MlflowException($"the content to write cannot be read: {MlflowNames.Plain(e.Message)}", e);
+        }
+    }
+
+    private static void MakeFolder(string path)
+    {
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     /// <summary>Opens a file to read.</summary>

@@ -5,7 +5,8 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// MLflow's JSON: snake_case, enums by name, NaN and the infinities as quoted words (bare ones are answered 200 and lose
-/// the rest of a batch), int64 as whole numbers, nothing for null. What is unknown in an answer is passed over.
+/// the rest of a batch), int64 as whole numbers, nothing for null. What is unknown in an answer is passed over;
+/// what it must have and has not is an error.
 /// </summary>
 internal static class MlflowJson
 {
@@ -14,6 +15,8 @@ internal static class MlflowJson
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals | JsonNumberHandling.AllowReadingFromString,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseUpper, allowIntegerValues: false) },
     };
 

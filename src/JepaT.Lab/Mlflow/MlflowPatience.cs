@@ -6,6 +6,7 @@ internal sealed class MlflowPatience : IDisposable
     private readonly TimeSpan time;
     private readonly CancellationTokenSource timer;
     private readonly CancellationTokenSource linked;
+    private volatile bool disposed;
 
     public MlflowPatience(TimeSpan time, TimeProvider clock, CancellationToken cancel)
     {
@@ -19,10 +20,14 @@ internal sealed class MlflowPatience : IDisposable
     public bool IsOver => timer.IsCancellationRequested;
 
     /// <summary>Something moved: the time begins anew.</summary>
-    public void Progress() => timer.CancelAfter(time);
+    public void Progress()
+    {
+        if (!disposed) timer.CancelAfter(time);
+    }
 
     public void Dispose()
     {
+        disposed = true;
         linked.Dispose();
         timer.Dispose();
     }

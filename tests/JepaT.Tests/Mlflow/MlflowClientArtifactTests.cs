@@ -21,7 +21,8 @@ public class MlflowClientArtifactTests
         var server = new FakeMlflow((request, body) => request.RequestUri!.AbsolutePath switch
         {
             "/api/3.0/mlflow/server-info" => Json("""{"multipart_uploads_enabled":true}"""),
-            var path when path.Contains("/mpu/create/", StringComparison.Ordinal) => Json("""{"upload_id":"u","credentials":[{"url":"https://store.test/1?sig=s","part_number":1},{"url":"https://store.test/2?sig=s","part_number":2}]}"""),
+            var path when path.Contains("/mpu/create/", StringComparison.Ordinal) =>
+                Json("""{"upload_id":"u","credentials":[{"url":"https://store.test/1?sig=s","part_number":1},{"url":"https://store.test/2?sig=s","part_number":2}]}"""),
             "/2" when fails => Page("<Error>no</Error>", 403),
             "/1" or "/2" => new HttpResponseMessage(HttpStatusCode.OK) { Headers = { ETag = new("\"e\"") } },
             _ => Json("{}"),
@@ -76,7 +77,7 @@ public class MlflowClientArtifactTests
         var clients = 0;
         var serving = Task.Run(async () =>
         {
-            for (var i = 0; i < 3; i++)
+            for (var i = 0; i < 4; i++)
             {
                 using var socket = await listener.AcceptTcpClientAsync();
                 await using var ssl = new SslStream(socket.GetStream());
@@ -106,6 +107,10 @@ public class MlflowClientArtifactTests
         Assert.Contains("certificate is not trusted", (await Assert.ThrowsAsync<MlflowException>(() => Healthy(options))).Message, StringComparison.Ordinal);
         Assert.True(await Healthy(options with { ServerCertPath = pem, ClientCertPath = pem }));
         Assert.Equal(1, clients);
+        var authorities = Directory.CreateTempSubdirectory("mlflow-roots").FullName;
+        File.Copy(pem, Path.Combine(authorities, "root.pem"));
+        Assert.True(await Healthy(options with { ServerCertPath = authorities }));
+        Directory.Delete(authorities, recursive: true);
         Assert.True(await Healthy(options with { InsecureTls = true }));
         await serving;
         File.Delete(pem);

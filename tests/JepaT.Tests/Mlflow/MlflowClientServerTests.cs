@@ -64,7 +64,8 @@ public class MlflowClientServerTests
             }
             Assert.Equal("deep/er/big.bin", Assert.Single(await client.ListArtifactsAsync(id, "deep/er", cancel)).Path);
             await client.DeleteArtifactAsync(run.Info.ArtifactUri, "deep/er/big.bin", cancel);
-            Assert.Equal("RESOURCE_DOES_NOT_EXIST", (await Assert.ThrowsAsync<MlflowException>(() => client.OpenArtifactAsync(run.Info.ArtifactUri, "deep/er/big.bin", cancel))).ErrorCode);
+            Assert.Equal("RESOURCE_DOES_NOT_EXIST", (await Assert.ThrowsAsync<MlflowException>(() =>
+                client.OpenArtifactAsync(run.Info.ArtifactUri, "deep/er/big.bin", cancel))).ErrorCode);
             await client.LogImageAsync(run.Info, "train/samples", 3, 5, new byte[] { 1 }, new byte[] { 2 }, cancel: cancel);
             Assert.Equal(2, (await client.ListArtifactsAsync(id, "images", cancel)).Count);
             await client.LogTableAsync(run.Info, "table.json", ["a", "b"], [["x", 1.5], [null, double.NaN]], cancel);

@@ -9,7 +9,8 @@ namespace JepaT.Tests;
 
 public class MlflowClientTests
 {
-    private const string Run = """{"run":{"info":{"run_id":"r1","experiment_id":"1","status":"RUNNING","new":1},"data":{"metrics":[{"key":"a","value":"NaN","timestamp":1,"step":9007199254740993}]}}}""";
+    private const string Run =
+        """{"run":{"info":{"run_id":"r1","experiment_id":"1","status":"RUNNING","new":1},"data":{"metrics":[{"key":"a","value":"NaN","timestamp":1,"step":9007199254740993}]}}}""";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -56,7 +57,8 @@ public class MlflowClientTests
     public async Task Transient_answers_are_tried_again_seven_times_with_doubling_waits()
     {
         var server = new FakeMlflow((_, _) => Json("{}", 503));
-        var error = await Assert.ThrowsAsync<MlflowException>(() => server.Client(new MlflowOptions { TrackingUri = new("http://h"), BackoffJitter = 0 }).DeleteRunAsync("r", Cancel));
+        var error = await Assert.ThrowsAsync<MlflowException>(() =>
+            server.Client(new MlflowOptions { TrackingUri = new("http://h"), BackoffJitter = 0 }).DeleteRunAsync("r", Cancel));
         Assert.True(error.IsTransient && error.MayHaveArrived);
         Assert.Equal(8, server.Requests.Count);
         Assert.Equal([4, 8, 16, 32, 64, 120], server.Clock.Waits.Select(wait => wait.TotalSeconds).Where(s => s > 0));
@@ -179,11 +181,14 @@ public class MlflowClientTests
     public void The_folder_compiles_alone_against_the_framework()
     {
         var folder = Path.Combine(MlflowServer.RepositoryRoot(), "src", "JepaT.Lab", "Mlflow");
-        const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http; global using System.Threading; global using System.Threading.Tasks;";
+        const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; "
+            + "global using System.Net.Http; global using System.Threading; global using System.Threading.Tasks;";
         var trees = Directory.GetFiles(folder, "*.cs").Select(File.ReadAllText).Append(Usings).Select(text => CSharpSyntaxTree.ParseText(text, cancellationToken: Cancel));
         var framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
-        var references = Directory.GetFiles(framework, "System*.dll").Where(file => !file.Contains("Native", StringComparison.Ordinal)).Select(file => MetadataReference.CreateFromFile(file));
-        var errors = CSharpCompilation.Create("alone", trees, references, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable))
+        var references = Directory.GetFiles(framework, "System*.dll").Where(file => !file.Contains("Native", StringComparison.Ordinal))
+            .Select(file => MetadataReference.CreateFromFile(file));
+        var errors = CSharpCompilation.Create("alone", trees, references,
+                new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable))
             .GetDiagnostics(Cancel).Where(d => d.Severity == DiagnosticSeverity.Error)
             .Where(d => d.Id != "CS8795");       // the generated regular expressions: made by a generator of the framework
         Assert.Empty(errors);
