@@ -23,7 +23,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         public string[] Overrides { get; init; } = [];
 
         [CommandOption("--tracking <URI>")]
-        [Description("MLflow store that gets the values; by default sqlite:///mlflow.db.")]
+        [Description("MLflow store that gets the values; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
         public string? Tracking { get; init; }
     }
 

@@ -1,7 +1,8 @@
 namespace JepaT.Lab;
 
 /// <summary>
-/// What MLflow can do, once, whatever holds the values: a database file (<see cref="SqliteStore"/>) or a server (<see cref="RestStore"/>). All times are milliseconds since 1970, UTC.
+/// What MLflow can do, once, whatever holds the values: a database file (<see cref="SqliteStore"/>) or a server
+/// (<see cref="RestStore"/>). All times are milliseconds since 1970, UTC.
 /// Every member checks MLflow's name rules and limits itself (<see cref="MlflowRules"/>), throws a <see cref="UserException"/>
 /// when it cannot do its work, and may be called from several threads.
 /// </summary>

@@ -20,8 +20,8 @@ public sealed partial class RestStore
             }
         });
 
-        string Active(MlflowExperiment found) => !found.Deleted ? found.ExperimentId
-            : throw new UserException($"the experiment '{name}' at {Uri} was deleted: restore it with `mlflow experiments restore -x {found.ExperimentId}`, or choose another name");
+        string Active(MlflowExperiment found) => !found.Deleted ? found.ExperimentId : throw new UserException(
+            $"the experiment '{name}' at {Uri} was deleted: restore it with `mlflow experiments restore -x {found.ExperimentId}`, or choose another name");
     }
 
     public IReadOnlyList<ExperimentInfo> Experiments(RunStage view = RunStage.Active) => Guard(async () =>
@@ -107,7 +107,8 @@ public sealed partial class RestStore
     }
 
     // In MLflow's filters a text cannot hold the quote that it stands in.
-    private static string Quoted(string key, string value) => !value.Contains('\'', StringComparison.Ordinal) ? $"'{value}'" : !value.Contains('"', StringComparison.Ordinal) ? $"\"{value}\""
+    private static string Quoted(string key, string value) => !value.Contains('\'', StringComparison.Ordinal) ? $"'{value}'"
+        : !value.Contains('"', StringComparison.Ordinal) ? $"\"{value}\""
         : throw new UserException($"tag '{key}': a value with both kinds of quotes cannot be searched for on a server");
 
     public IReadOnlyList<Metric> MetricHistory(string runId, string key) => Guard(async () =>
@@ -124,8 +125,13 @@ public sealed partial class RestStore
         run.Data.Metrics.ToDictionary(m => m.Key, m => new Metric(m.Key, m.Value, m.Timestamp, m.Step)),
         run.Data.Params.ToDictionary(p => p.Key, p => p.Value),
         run.Data.Tags.ToDictionary(t => t.Key, t => t.Value),
-        [.. run.Inputs.DatasetInputs.Select(i => new DatasetInput(i.Dataset.Name, i.Dataset.Digest, i.Tags.FirstOrDefault(t => t.Key == ContextTag)?.Value ?? "",
-            i.Dataset.Source, i.Dataset.Profile, i.Dataset.Schema, i.Dataset.SourceType)).OrderBy(d => d.Name, StringComparer.Ordinal).ThenBy(d => d.Digest, StringComparer.Ordinal)]);
+        [.. run.Inputs.DatasetInputs.Select(Input).OrderBy(d => d.Name, StringComparer.Ordinal).ThenBy(d => d.Digest, StringComparer.Ordinal)]);
+
+    private static DatasetInput Input(MlflowDatasetInput input)
+    {
+        var (data, context) = (input.Dataset, input.Tags.FirstOrDefault(t => t.Key == ContextTag)?.Value ?? "");
+        return new(data.Name, data.Digest, context, data.Source, data.Profile, data.Schema, data.SourceType);
+    }
 
     private RunInfo Info(MlflowRunInfo info)
     {
@@ -136,7 +142,8 @@ public sealed partial class RestStore
 
     private static MlflowView ViewOf(RunStage view) => view switch { RunStage.Active => MlflowView.ActiveOnly, RunStage.Deleted => MlflowView.DeletedOnly, _ => MlflowView.All };
 
-    private static MlflowTag[] Pairs(IReadOnlyDictionary<string, string>? tags) => [.. (tags ?? new Dictionary<string, string>()).Select(t => new MlflowTag(t.Key, MlflowRules.Cut(t.Value, MlflowRules.MaxTagValue)))];
+    private static MlflowTag[] Pairs(IReadOnlyDictionary<string, string>? tags) =>
+        [.. (tags ?? new Dictionary<string, string>()).Select(t => new MlflowTag(t.Key, MlflowRules.Cut(t.Value, MlflowRules.MaxTagValue)))];
 
     private static void Guard(Func<Task> call) => Guard(async () =>
     {

@@ -108,7 +108,8 @@ public sealed partial class RestStore : ITrackingStore
         }
         catch (MlflowException e)
         {
-            throw new UserException(e.Message.Contains("Changing param values", StringComparison.Ordinal) ? $"{e.Message}; a param is written once, start a new run" : e.Message, e);
+            var mend = e.Message.Contains("Changing param values", StringComparison.Ordinal) ? "; a param is written once, start a new run" : "";
+            throw new UserException(e.Message + mend, e);
         }
         catch (ArgumentException e)
         {

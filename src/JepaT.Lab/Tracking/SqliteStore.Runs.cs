@@ -31,8 +31,8 @@ public sealed partial class SqliteStore
 
     public IReadOnlyList<ExperimentInfo> Experiments(RunStage view = RunStage.Active) => Guard(() =>
     {
-        var tags = Query("SELECT experiment_id, key, value FROM experiment_tags ORDER BY key", r => (Id: r.GetInt64(0), Key: r.GetString(1), Value: r.IsDBNull(2) ? "" : r.GetString(2)))
-            .ToLookup(t => t.Id);
+        var tags = Query("SELECT experiment_id, key, value FROM experiment_tags ORDER BY key",
+            r => (Id: r.GetInt64(0), Key: r.GetString(1), Value: r.IsDBNull(2) ? "" : r.GetString(2))).ToLookup(t => t.Id);
         return Query($"SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments WHERE {Stage(view)} ORDER BY experiment_id", r => new ExperimentInfo(
             r.GetInt64(0).ToString(CultureInfo.InvariantCulture), r.GetString(1), r.IsDBNull(2) ? "" : r.GetString(2),
             tags[r.GetInt64(0)].ToDictionary(t => t.Key, t => t.Value), r.GetString(3) != "active"));

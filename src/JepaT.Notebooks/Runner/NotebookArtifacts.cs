@@ -18,7 +18,7 @@ internal static class NotebookArtifacts
     {
         try
         {
-            using var store = TrackingStores.Open(run.StoreUri, readOnly: true);       // read only: makes no database anew where one was deleted
+            using var store = TrackingStores.Open(run.StoreUri, readOnly: true);    // read only: makes no database anew where one was deleted
             using var content = File.OpenRead(file);
             store.UploadArtifact(run.RunId, $"notebooks/{name}", content);
             return $"logged to run '{run.Name}' ({run.RunId[..8]}) as notebooks/{name}";

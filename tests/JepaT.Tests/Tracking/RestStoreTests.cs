@@ -57,6 +57,13 @@ public sealed class RestStoreTests : IDisposable
         Assert.Equal(database.SearchRuns(new()).Select(r => r.Info), store.SearchRuns(new()).Select(r => r.Info));
         Assert.Equal(database.Experiments().Select(e => (e.Id, e.Name, e.ArtifactLocation)), store.Experiments().Select(e => (e.Id, e.Name, e.ArtifactLocation)));
 
+        var runs = RunSet.Open(server.Address.ToString());                      // as notebook 5 does
+        Assert.Equal(["child", "parent"], runs.Select(r => r.Name).Order());
+        var read = runs.Single(r => r.Name == "child");
+        Assert.Equal((2501, 0.5), (read.Curve("train/loss").Count, read.Curve("train/loss")[^1].Value));
+        Assert.Contains("train/samples", read.Pictures("train/samples").ToHtml(), StringComparison.Ordinal);
+        Assert.Equal("<h1>x</h1>", read.Text("plots/a name with spaces & ü.html"));
+
         store.DeleteTag(child, "mlflow.note.content");
         Assert.DoesNotContain("mlflow.note.content", database.GetRun(child).Tags.Keys);
         store.DeleteRun(child);

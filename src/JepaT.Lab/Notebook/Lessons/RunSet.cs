@@ -30,12 +30,12 @@ public sealed class RunSet : IReadOnlyList<LoggedRun>
         }
     }
 
-    /// <summary>Opens a store: a tracking URI, or the path of an mlflow.db; by default the one of the notebooks.</summary>
+    /// <summary>Opens a store: a tracking URI (<c>http://…</c> too), or the path of an mlflow.db; by default the one of the notebooks.</summary>
     /// <exception cref="UserException">There is none, or it cannot be read.</exception>
     public static RunSet Open(string? store = null)
     {
         var uri = string.IsNullOrEmpty(store) ? Study.StoreUri : store.Contains(':', StringComparison.Ordinal) && !Path.IsPathRooted(store) ? store : "sqlite:///" + Path.GetFullPath(store, NotebookFolder.Results);
-        var opened = TrackingStores.Open(uri, readOnly: true);                     // open as long as its runs are looked at
+        var opened = TrackingStores.Open(uri, readOnly: true);        // open as long as its runs are looked at
         var names = opened.Experiments().ToDictionary(e => e.Id, e => e.Name);
         return new([.. opened.SearchRuns(new RunQuery { MaxResults = MlflowRules.MaxResults }).Where(r => names.ContainsKey(r.Info.ExperimentId))
             .Select(r => new LoggedRun(opened, r, names[r.Info.ExperimentId]))]);
