@@ -15,7 +15,8 @@ internal static partial class Cli
         ["sample"] = typeof(SampleCommand.Settings),
         ["evaluate"] = typeof(EvaluateCommand.Settings),
         ["data"] = typeof(DataCommand.Settings),
-        ["runs"] = typeof(RunsCommand.Settings),
+        ["runs"] = typeof(RunsListCommand.Settings),
+        ["runs list"] = typeof(RunsListCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -29,7 +30,9 @@ internal static partial class Cli
         try
         {
             var app = App();
-            if (args.Length > 0 && Settings.TryGetValue(args[0], out var settings)) RequireValues(args, settings);
+            // What stands after "--" is for nobody: it is refused rather than dropped.
+            if (Array.IndexOf(args, "--") is >= 0 and var end && end + 1 < args.Length) throw new UserException($"'{args[end + 1]}' after -- is not known here: leave it out");
+            if (SettingsOf(args) is { } settings) RequireValues(args, settings);
             return app.Run(args);
         }
         catch (OperationCanceledException)
@@ -54,14 +57,18 @@ internal static partial class Cli
             config.PropagateExceptions();
             config.UseStrictParsing();
             config.Settings.ShowOptionDefaultValues = false;                    // the descriptions say them, and need the room
-            config.SetInterceptor(new NothingLeft());
             Add<AblateCommand>("ablate", ["ablate"], ["ablate", "experiments/fusion-ablation.yaml", "--seeds", "3"],
                 ["ablate", "--only", "none,full", "--set", "training.steps=200", "-o", "runs/short"]);
             Add<TrainCommand>("train", ["train", "experiments/quick.yaml", "--set", "fusion=late", "-o", "runs/late"], ["train", "--resume", "runs/late"]);
             Add<SampleCommand>("sample", ["sample", "--prompt", "\"a red sneaker\""], ["sample", "-p", "\"a green bag\"", "--run", "runs/quick/full-seed0", "-o", "bag.png"]);
             Add<EvaluateCommand>("evaluate", ["evaluate", "runs/quick/full-seed0", "--count", "5000"]);
             Add<DataCommand>("data", ["data", "--preview", "sheet.png"]);
-            Add<RunsCommand>("runs", ["runs"], ["runs", "--experiment", "fusion-ablation"]);
+            config.AddBranch("runs", runs =>
+            {
+                runs.SetDescription("Tracked runs: list them, and how to open MLflow on them.");
+                runs.SetDefaultCommand<RunsListCommand>();
+                runs.AddCommand<RunsListCommand>("list").WithExample("runs").WithExample("runs", "list", "--experiment", "fusion-ablation");
+            });
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);
@@ -77,6 +84,10 @@ internal static partial class Cli
         return app;
     }
 
+    /// <summary>The settings of the command that a line names, of two words (<c>runs list</c>) or one; null: unknown.</summary>
+    private static Type? SettingsOf(string[] args) =>
+        args.Length > 1 && Settings.TryGetValue($"{args[0]} {args[1]}", out var two) ? two : args.Length > 0 ? Settings.GetValueOrDefault(args[0]) : null;
+
     /// <summary>One line on what went wrong and how to mend it, or null for a bug, whose stack trace is worth seeing.</summary>
     /// <param name="e">What went wrong.</param>
     /// <param name="args">The command line.</param>
@@ -84,7 +95,7 @@ internal static partial class Cli
     internal static string? Explain(Exception e, string[] args, IEnumerable<string>? commands = null) => e switch
     {
         UserException or DivergedException => e.Message,
-        CommandAppException => OfCommandLine(e.Message, args, commands ?? [.. Settings.Keys, "notebook", "pack", "test"]),
+        CommandAppException => OfCommandLine(e.Message, args, commands ?? [.. Settings.Keys.Where(k => !k.Contains(' ')), "notebook", "pack", "test"]),
         OutOfMemoryException => $"{What(args)}: out of memory; {Smaller}",
         ExternalException when Memory().IsMatch(e.Message) => $"{What(args)}: out of memory ({FirstLine(e)}); {Smaller}",
         ExternalException => $"{What(args)}: failed in native code ({FirstLine(e)})",
@@ -101,7 +112,7 @@ internal static partial class Cli
         {
             var name = unknown.Groups[1].Value;
             var typed = args.FirstOrDefault(a => a.TrimStart('-').Split('=')[0] == name) is { } arg ? arg.Split('=')[0] : name;
-            return $"{What(args)}: unknown option {typed}; " + (name.Length > 1 && Settings.TryGetValue(args[0], out var settings)
+            return $"{What(args)}: unknown option {typed}; " + (name.Length > 1 && SettingsOf(args) is { } settings
                 ? $"the nearest known one is --{Nearest.To(name, OptionsOf(settings).SelectMany(o => o.LongNames).Append("help"))}" : $"{What(args)} --help lists them");
         }
         if (UnknownCommand().Match(message) is { Success: true } command)
@@ -129,7 +140,8 @@ internal static partial class Cli
     private static IEnumerable<CommandOptionAttribute> OptionsOf(Type settings) =>
         settings.GetProperties().Select(p => p.GetCustomAttribute<CommandOptionAttribute>()).OfType<CommandOptionAttribute>().Where(o => !o.IsHidden);
 
-    private static string What(string[] args) => args is [var command, ..] && (command == "notebook" || Settings.ContainsKey(command)) ? $"./lab {command}" : "./lab";
+    private static string What(string[] args) => args is [var first, var second, ..] && Settings.ContainsKey($"{first} {second}") ? $"./lab {first} {second}"
+        : args is [var command, ..] && (command == "notebook" || Settings.ContainsKey(command)) ? $"./lab {command}" : "./lab";
 
     // libtorch appends its own stack trace.
     private static string FirstLine(Exception e) => e.Message.Split('\n')[0].Trim();
@@ -151,13 +163,4 @@ internal static partial class Cli
 
     [GeneratedRegex("^Failed to convert '(.*)' to \\w+", RegexOptions.Singleline)]
     private static partial Regex NotConverted();
-
-    /// <summary>What stands after "--" is for nobody: it is refused rather than dropped.</summary>
-    private sealed class NothingLeft : ICommandInterceptor
-    {
-        public void Intercept(CommandContext context, CommandSettings settings)
-        {
-            if (context.Remaining.Raw.Count > 0) throw new UserException($"'{context.Remaining.Raw[0]}' after -- is not known here: leave it out");
-        }
-    }
 }

@@ -67,7 +67,7 @@ public interface ITrackingStore : IDisposable
     /// <summary>A run with its params, tags, data sets and the latest value of each metric.</summary>
     Run GetRun(string runId);
 
-    /// <summary>Runs that fit, latest start first.</summary>
+    /// <summary>Runs that fit, in the order asked for.</summary>
     IReadOnlyList<Run> SearchRuns(RunQuery query);
 
     /// <summary>All values of a metric in MLflow's order: timestamp, step, value.</summary>
@@ -150,6 +150,12 @@ public sealed record RunQuery
 
     /// <summary>Tags that must be there with these values.</summary>
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>A filter in MLflow's language, e.g. <c>metrics.`eval/fid` &lt; 10 AND params.fusion = 'late'</c>; null: all.</summary>
+    public string? Filter { get; init; }
+
+    /// <summary>Orders in MLflow's language, e.g. <c>metrics.`eval/fid` ASC</c>; none: latest start first.</summary>
+    public IReadOnlyList<string> OrderBy { get; init; } = [];
 
     public RunStage Stage { get; init; } = RunStage.Active;
 

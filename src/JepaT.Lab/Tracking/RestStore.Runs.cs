@@ -93,11 +93,12 @@ public sealed partial class RestStore
             throw new UserException($"a search for {query.MaxResults} runs: 1 to {MlflowRules.MaxResults} are allowed");
         IReadOnlyList<string> experiments = query.ExperimentId is { } id ? [id] : [.. Experiments().Select(e => e.Id)];
         if (experiments.Count == 0) return [];
-        var filter = string.Join(" AND ", query.AllTags.Select(t => $"tags.`{t.Key}` = {Quoted(t.Key, t.Value)}"));
+        var clauses = query.AllTags.Select(t => $"tags.`{t.Key}` = {Quoted(t.Key, t.Value)}");
+        var filter = string.Join(" AND ", string.IsNullOrWhiteSpace(query.Filter) ? clauses : clauses.Append(query.Filter));
         return Guard(async () =>
         {
             var found = new List<Run>();
-            await foreach (var run in client.SearchRunsAsync(experiments, filter.Length > 0 ? filter : null, view: ViewOf(query.Stage), pageSize: Math.Min(query.MaxResults, 1000)))
+            await foreach (var run in client.SearchRunsAsync(experiments, filter.Length > 0 ? filter : null, query.OrderBy, ViewOf(query.Stage), Math.Min(query.MaxResults, 1000)))
             {
                 found.Add(ToRun(run));
                 if (found.Count == query.MaxResults) break;

@@ -56,7 +56,7 @@ public sealed class RunsCommandTests : IDisposable
     {
         var text = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Out = new AnsiConsoleOutput(text) });
-        RunsCommand.List(store, experiment, 100, console, TimeProvider.System);
+        RunsListCommand.List(store, experiment, 100, console, TimeProvider.System);
         return text.ToString().Split('\n');
     }
 }

@@ -5,17 +5,13 @@ using Spectre.Console.Cli;
 
 namespace JepaT.Lab;
 
-/// <summary><c>lab runs</c>: what is in a store, and how to look at it in MLflow.</summary>
+/// <summary><c>./lab runs list</c>, also <c>./lab runs</c>: what is in a store, and how to look at it in MLflow.</summary>
 [Description("List the tracked runs, and how to open MLflow on them.")]
-public sealed class RunsCommand : Command<RunsCommand.Settings>
+public sealed class RunsListCommand : Command<RunsListCommand.Settings>
 {
     /// <summary>What the command line says.</summary>
-    public sealed class Settings : CommandSettings
+    public sealed class Settings : RunsSettings
     {
-        [CommandOption("--uri <URI>")]
-        [Description("MLflow store: sqlite:///FILE or http(s)://SERVER; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
-        public string? Uri { get; init; }
-
         [CommandOption("--experiment <NAME>")]
         [Description("Only the runs of this experiment.")]
         public string? Experiment { get; init; }
