@@ -6,6 +6,9 @@ namespace JepaT.Lab;
 /// </summary>
 public sealed record FidProtocol
 {
+    /// <summary>Seed of the splits in torch-fidelity, whose Inception score is thus ours for equal logits.</summary>
+    public const uint TorchFidelitySeed = 2020;
+
     /// <summary>Classes, each as often as the next: fewer classes change what the numbers mean.</summary>
     public int Classes { get; init; } = 1000;
 
@@ -15,13 +18,16 @@ public sealed record FidProtocol
     /// <summary>Splits of the Inception score.</summary>
     public int Splits { get; init; } = InceptionScore.Splits;
 
+    /// <summary>Decides which picture falls into which split, by NumPy's <c>RandomState</c>.</summary>
+    public uint SplitSeed { get; init; } = TorchFidelitySeed;
+
     /// <summary>
     /// Most generated pictures whose features are kept for precision and recall, against as many real ones at most: 10,000 as in ADM's
     /// batch of real pictures. All 50,000 would cost 25 times the time; the metric's name carries the number that was compared.
     /// </summary>
     public int Kept { get; init; } = ReferenceStatistics.SampleSize;
 
-    /// <summary>Fixes the splits of the Inception score and which features are kept.</summary>
+    /// <summary>Fixes which features are kept.</summary>
     public int Seed { get; init; }
 
     /// <summary>Pictures in all.</summary>
