@@ -62,7 +62,7 @@ public sealed class FidEvaluation : IDisposable
     }
 
     /// <summary>Makes all pictures of the protocol, takes them in and measures.</summary>
-    /// <param name="generate">Numbers of pictures, in order, to pictures (B, 3, H, W) in [-1, 1]; their classes by <see cref="FidProtocol.ClassOf"/>.</param>
+    /// <param name="generate">Numbers of pictures, in order, to pictures (B, 3, H, W) in [-1, 1]; their prompts by <see cref="FidProtocol.PromptOf"/>.</param>
     /// <param name="batch">Pictures at a time.</param>
     /// <param name="progress">Takes the number of pictures done.</param>
     /// <param name="stop">Ends it.</param>

@@ -32,7 +32,7 @@ internal sealed class Workbench : IDisposable
         }
         if (training) Batches.RequireFit(experiment.Training, Train);
         Text = TextOf(experiment, Device);
-        evaluation = new(() => Test is not null ? new ModelEvaluation(experiment, Test, Text, FeatureNetwork.Load(Device)) : new ClassEvaluation(experiment, Train.Captions, Text, Device));
+        evaluation = new(() => Test is not null ? new ModelEvaluation(experiment, Test, Text, FeatureNetwork.Load(Device)) : new ClassEvaluation(experiment, Train, Text, Device));
         if (!data.IsFashion) _ = Evaluation;                    // its files are the user's: what is missing is told before the first step
     }
 

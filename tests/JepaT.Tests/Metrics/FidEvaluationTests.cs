@@ -91,7 +91,7 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         FidProtocol published = new();
 
         Assert.Equal("fid_inception_50k", MetricNames.Fid("inception", published.Count));
-        Assert.Equal([0, 0, 1, 999], new[] { 0, 49, 50, 49_999 }.Select(published.ClassOf));
+        Assert.Equal([0, 0, 1, 999], new[] { 0, 49, 50, 49_999 }.Select(published.PromptOf));
         Assert.Equal(10, published.WithCount(10_000).PerClass);
         Assert.Contains("1000", Assert.Throws<UserException>(() => published.WithCount(5500)).Message, StringComparison.Ordinal);
     }
@@ -252,7 +252,9 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         Assert.Equal((stub.Name, 50, 3.0, 64, true), (parameters["measured.network"], parameters["measured.count"], parameters["measured.guidance"], parameters["measured.iterations"], parameters["measured.ema"]));
         Assert.Equal(0.95, parameters["measured.temperature"]);
         Assert.Equal("d", parameters["measured.reference_hash"]);
-        Assert.Equal(2020u, parameters["measured.split_seed"]);
+        Assert.Equal((PromptChoice.Classes, 10, 2020u), (parameters["measured.prompts"], parameters["measured.classes"], parameters["measured.split_seed"]));
+        var drawn = EvaluationCard.Of(stub, reference, FidProtocol.OfCaptions([0, 1, 2], 7, seed: 0), sampling, ema: true).Params().ToDictionary();
+        Assert.Equal((7, "captions", (object?)null), (drawn["measured.count"], ParamText.Of(drawn["measured.prompts"]), drawn["measured.classes"]));
         Assert.Equal(json.RootElement.EnumerateObject().Count() - 1, parameters.Count);
         Assert.Contains("x.json", Assert.Throws<UserException>(() => EvaluationCard.FromJson("{}", "x.json")).Message, StringComparison.Ordinal);
     }
