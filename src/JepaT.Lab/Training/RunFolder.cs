@@ -78,7 +78,7 @@ internal sealed class RunFolder(string path)
     private List<string> Missing()
     {
         List<string> missing = [];
-        for (var at = System.IO.Path.GetFullPath(Path); at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at)) missing.Add(at);
+        for (var at = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)); at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at)) missing.Add(at);
         return missing;
     }
 

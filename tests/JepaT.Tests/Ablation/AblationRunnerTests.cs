@@ -198,6 +198,20 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.Equal(["tiny.yaml"], folder.EnumerateFileSystemInfos().Select(f => f.Name));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("/")]
+    public void A_folder_that_was_made_for_nothing_goes_again_with_those_above_it_but_none_that_was_there(string end)
+    {
+        var (there, deep) = (Directory.CreateDirectory(Path.Combine(folder.FullName, "there")), Path.Combine(folder.FullName, "there", "a", "b"));
+        using (new RunFolder(deep + end).Use()) Assert.True(Directory.Exists(deep));
+        Assert.Empty(there.EnumerateFileSystemInfos());
+        Assert.True(there.Exists);
+
+        using (new RunFolder(deep + end).Use()) File.WriteAllText(Path.Combine(deep, "kept"), "");
+        Assert.Equal(["kept"], Directory.EnumerateFileSystemEntries(deep).Select(Path.GetFileName));
+    }
+
     [Fact]
     public void A_store_that_cannot_be_made_is_told_before_there_is_a_folder()
     {

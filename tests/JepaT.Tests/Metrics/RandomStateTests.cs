@@ -36,6 +36,23 @@ public sealed class RandomStateTests
         Assert.Equal(sum, order.Select((value, i) => value * (i + 1)).Sum());
     }
 
+    [Theory]
+    [InlineData(2020, 1.8845976037629146, 0.18305674771236427)]
+    [InlineData(0, 1.910541197629486, 0.21821263075782035)]
+    public void The_Inception_score_is_that_of_torch_fidelitys_formula_in_NumPy(uint seed, double mean, double std)
+    {
+        // mean and std over i of exp(mean(sum(p (log p - log mean p)))) of rows[i N // 10 : (i + 1) N // 10], rows = RandomState(seed).permutation(N)
+        using var scope = NewDisposeScope();
+        var (i, j) = (arange(137).unsqueeze(1), arange(6).unsqueeze(0));
+        var logits = (i * i * 7 + j * 13 * (i + 1)).remainder(23).to(ScalarType.Float64) / 3;
+
+        using var score = new InceptionScore.Accumulator(137, seed);
+        foreach (var part in logits.split(50)) score.Add(part);
+
+        Assert.Equal(mean, score.Result().Mean, 1e-12);
+        Assert.Equal(std, score.Result().Std, 1e-12);
+    }
+
     [Fact]
     public void The_splits_of_the_Inception_score_are_torch_fidelitys()
     {
