@@ -26,7 +26,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
         foreach (var (preset, seed) in cells) Place(preset, seed).RequireSame(Own(preset, seed));
         Open(parent);
-        using var call = new AblationCalls(folder, command, Commit());
+        using var call = new AblationCalls(folder, command, RunTags.Commit());
         using var log = StartParent(parent);
         var runs = new List<RunResult>();
         try
@@ -77,12 +77,18 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
 
     private RunLogger StartParent(RunFolder parent)
     {
-        if (parent.RunId is { } id) return RunLogger.Resume(bench.Store, id);
+        if (parent.RunId is { } id)
+        {
+            var resumed = RunLogger.Resume(bench.Store, id);
+            resumed.LogEnvironment(FormattableString.Invariant($"resumed/{TimeProvider.System.GetUtcNow():yyyyMMdd-HHmmss}"));
+            return resumed;
+        }
         var log = RunLogger.Start(bench.Store, experiment.Name, "ablation");
         parent.SetRunId(log.RunId);
         log.Params(ExperimentFile.SettingsOf(experiment).Where(s => s.Key is not ("fusion" or "seed")));        // these two vary below
         log.Tag("jepat.folder", Path.GetFullPath(folder));
         log.Artifact(parent.Experiment);
+        log.LogEnvironment();
         return log;
     }
 
@@ -110,7 +116,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
         ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Train.Name} ({bench.Train.Digest} train{(bench.Test is { } test ? $", {test.Digest} test" : "")})")
     {
-        Commit = Commit(),
+        Commit = RunTags.Commit(),
         HeldOutPrompts = bench.Evaluation.GridHeldOut,
     };
 
@@ -126,9 +132,6 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             foreach (var metric in group.SelectMany(r => r.Final.Keys).Distinct().Where(IsHeadline))
                 log.Metric($"{metric}/{group.Key}", group.Where(r => r.Final.ContainsKey(metric)).Average(r => r.Final[metric]), 0);
     }
-
-    private static string? Commit() => RunTags.Create() is var tags && tags.TryGetValue("mlflow.source.git.commit", out var commit)
-        ? commit + (tags["mlflow.source.git.dirty"] == "true" ? " (with changes)" : "") : null;
 
     private static bool IsHeadline(string metric) => MetricName.Parse(metric)?.Family is "fid" or "is" || metric.StartsWith("alignment_seen_fashion", StringComparison.Ordinal)
         || metric.StartsWith("alignment_held_out_fashion", StringComparison.Ordinal);
