@@ -164,6 +164,10 @@ public sealed class JepaModel : Module
     /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
     public void Load(WeightFile file) => WeightMatch.Copy([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], file, PublishedNames.Own);
 
+    /// <summary>Refuses a file that <see cref="Load"/>, or where <paramref name="partial"/> <see cref="LoadPartial"/>, would refuse; reads no numbers. An <see cref="Outline"/> can do it.</summary>
+    /// <exception cref="UserException">It does not fit.</exception>
+    public void RequireFit(WeightFile file, bool partial) => WeightMatch.RequireFit([.. NamedWeights().Select(p => (p.Name, (Tensor)p.Value))], file, partial, PublishedNames.Own);
+
     private Tensor BufferText(Tensor c, long rows) => Config.Fusion.TextInEncoder ? c : Unconditional(rows);
 
     private static string PublishedName(string name) =>

@@ -10,8 +10,8 @@ namespace JepaT.Tests;
 /// </summary>
 internal sealed class Golden : IDisposable
 {
-    private static readonly string Folder =
-        Environment.GetEnvironmentVariable("JEPAT_GOLDEN") is { Length: > 0 } folder ? folder : Path.Combine(AppContext.BaseDirectory, "Golden");
+    private static readonly string Shipped = Path.Combine(AppContext.BaseDirectory, "Golden");
+    private static readonly string Folder = Environment.GetEnvironmentVariable("JEPAT_GOLDEN") is { Length: > 0 } folder ? folder : Shipped;
 
     private readonly JsonDocument json;
     private readonly Dictionary<string, torch.Tensor> tensors;
@@ -21,6 +21,9 @@ internal sealed class Golden : IDisposable
         json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, name + ".json")));
         tensors = Safetensors.Load(Path.Combine(Folder, name + ".safetensors"));
     }
+
+    /// <summary>Whether the cases are the ones beside these tests.</summary>
+    public static bool AreShipped => Folder == Shipped;
 
     public JsonElement Json => json.RootElement;
 

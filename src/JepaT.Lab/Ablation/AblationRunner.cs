@@ -25,7 +25,11 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
             .SelectMany(seed => experiment.Ablation.Presets.Select(preset => (Preset: preset, Seed: seed))).ToList();
         foreach (var (preset, seed) in cells) Place(preset, seed).RequireSame(Own(preset, seed));
-        Open(parent);
+        RequireSame(parent);
+        RequireInit(cells.Where(c => only.Count == 0 || only.Contains(c.Preset)));
+        _ = bench.Store;                                                // may be made only now, and must be before the folder's first file
+        if (parent.HoldsRun) AtomicFile.Write(parent.Experiment, ExperimentFile.ToYaml(experiment));    // more presets or seeds may have been asked for
+        else parent.Create(experiment);
         using var call = new AblationCalls(folder, command, RunTags.Commit());
         using var log = StartParent(parent);
         var runs = new List<RunResult>();
@@ -61,18 +65,19 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     private Experiment Own(string preset, int seed) => experiment with { Fusion = Fusion.Parse(preset), Seed = seed };
 
     /// <summary>The same folder goes on only with the same experiment: other settings would mix two tables.</summary>
-    private void Open(RunFolder parent)
+    private void RequireSame(RunFolder parent)
     {
-        if (!parent.HoldsRun)
-        {
-            parent.Create(experiment);
-            return;
-        }
+        if (!parent.HoldsRun) return;
         var before = ExperimentFile.SettingsOf(ExperimentFile.Load(parent.Experiment)).ToDictionary(s => s.Key, s => ParamText.Of(s.Value));
         var different = ExperimentFile.SettingsOf(experiment).FirstOrDefault(s => !s.Key.StartsWith("ablation.", StringComparison.Ordinal) && before.GetValueOrDefault(s.Key) != ParamText.Of(s.Value));
         if (different.Key is { } key)
             throw new UserException($"{folder}: holds an ablation with another {key} ({before.GetValueOrDefault(key)}, now {ParamText.Of(different.Value)}); give another --output, or remove the folder to start anew");
-        AtomicFile.Write(parent.Experiment, ExperimentFile.ToYaml(experiment));             // more presets or seeds may have been asked for
+    }
+
+    /// <summary>The weights that runs start from are the same for all: what is wrong with them is told once, before the first.</summary>
+    private void RequireInit(IEnumerable<(string Preset, int Seed)> cells)
+    {
+        foreach (var (preset, seed) in cells.Where(c => Place(c.Preset, c.Seed) is { HasCheckpoint: false, IsFinished: false }).Take(1)) Trainer.RequireInit(Own(preset, seed));
     }
 
     private RunLogger StartParent(RunFolder parent)

@@ -44,7 +44,7 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
             return 0;
         }
         using var stop = new StopSignal();
-        using var store = TrackingStores.Open(settings.Tracking);
+        using var store = new DeferredStore(settings.Tracking);
         using var bench = new Workbench(experiment, store);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         var folder = settings.FolderOf(experiment);
@@ -53,7 +53,7 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
         output.WriteLine();
         output.WriteLine(ResultTable.Of(result).Markdown());
         output.WriteLine($"report  {Path.GetFullPath(Path.Combine(folder, "report.html"))}");
-        output.WriteLine($"runs    mlflow server --backend-store-uri {store.Uri}   (in {store.Folder}), or ./lab runs");
+        output.WriteLine($"runs    mlflow server --backend-store-uri {bench.Store.Uri}   (in {bench.Store.Folder}), or ./lab runs");
         return result.Runs.All(r => r.Finished) ? 0 : 1;
     }
 }

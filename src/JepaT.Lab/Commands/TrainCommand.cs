@@ -38,14 +38,15 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
-        using var store = settings.DryRun ? null : TrackingStores.Open(settings.Tracking);
-        var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : fresh;
+        using var store = settings.DryRun ? null : new DeferredStore(settings.Tracking);
+        var (experiment, folder) = settings.Resume is { } run ? Open(run, settings) : fresh;
         if (settings.DryRun)
         {
             ExperimentSettings.Describe(experiment);
             return 0;
         }
         using var stop = new StopSignal();
+        if (!folder.HasCheckpoint) Trainer.RequireInit(experiment);
         using var bench = new Workbench(experiment, store!);
         var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token);
         var output = AnsiConsole.Console.Profile.Out.Writer;
@@ -63,14 +64,20 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         return (experiment, folder);
     }
 
-    private static (Experiment, RunFolder) Open(string run, ITrackingStore? store, string[] overrides)
+    private static (Experiment, RunFolder) Open(string run, Settings settings)
     {
-        var folder = new RunFolder(Directory.Exists(run) || store is null ? run : store.GetRun(run).Tags.GetValueOrDefault("jepat.folder") ?? run);
+        var (folder, overrides) = (new RunFolder(Directory.Exists(run) || settings.DryRun ? run : FolderOf(run, settings.Tracking)), settings.Overrides);
         if (!File.Exists(folder.Experiment)) throw new UserException($"{folder.Path}: holds no run to go on with ({Path.GetFileName(folder.Experiment)} is missing)");
         if (Directory.EnumerateDirectories(folder.Path).Any(d => File.Exists(new RunFolder(d).Experiment)))
             throw new UserException($"{folder.Path}: is an ablation's folder; './lab ablate' goes on with it, or name one of the runs in it");
         if (overrides.FirstOrDefault(o => !o.StartsWith("device=", StringComparison.Ordinal) && !o.StartsWith("threads=", StringComparison.Ordinal)) is { } other)
             throw new UserException($"--set {other}: a resumed run keeps its settings; only device and threads may change");
         return (ExperimentFile.Load(folder.Experiment, overrides), folder);
+    }
+
+    private static string FolderOf(string runId, string? tracking)
+    {
+        using var store = TrackingStores.Open(tracking, readOnly: true);
+        return store.GetRun(runId).Tags.GetValueOrDefault("jepat.folder") ?? runId;
     }
 }

@@ -45,6 +45,9 @@ public sealed class FolderData : ITrainingData
     public IReadOnlyList<string> Captions => folder.Captions;
 
     /// <inheritdoc/>
+    public bool? HasClasses => folder.HasClasses;
+
+    /// <inheritdoc/>
     public Tensor CaptionIds { get; }
 
     /// <summary>How many pictures were skipped so far.</summary>

@@ -29,6 +29,12 @@ public interface ITrainingData : IDisposable
     /// <summary>The captions that occur.</summary>
     IReadOnlyList<string> Captions { get; }
 
+    /// <summary>
+    /// Whether <see cref="Captions"/> are those of classes, one a class; else each picture has a caption of its own. Null: not known, an old
+    /// latent cache does not say.
+    /// </summary>
+    bool? HasClasses { get; }
+
     /// <summary>(N) int64: the caption of each picture, on the device of the batches. Owned by the data set.</summary>
     Tensor CaptionIds { get; }
 

@@ -56,6 +56,9 @@ public sealed class ImageDataset : ITrainingData
     /// <summary>The distinct captions: 10 plain, or the 64 seen pairs; <see cref="CaptionIds"/> points into it.</summary>
     public IReadOnlyList<string> Captions { get; }
 
+    /// <inheritdoc/>
+    public bool? HasClasses => true;
+
     /// <summary>(N) int64: the caption of each picture. Owned by the data set.</summary>
     public Tensor CaptionIds { get; }
 

@@ -19,8 +19,8 @@ public sealed class ImageFolder
 
     private static readonly EnumerationOptions Deep = new() { RecurseSubdirectories = true, IgnoreInaccessible = false, MaxRecursionDepth = 16 };      // links may form circles
 
-    private ImageFolder(string root, string[] files, string digest, IReadOnlyList<string> captions, int[] captionIds) =>
-        (Root, Files, Digest, Captions, CaptionIds) = (root, files, digest, captions, captionIds);
+    private ImageFolder(string root, string[] files, string digest, IReadOnlyList<string> captions, int[] captionIds, bool hasClasses) =>
+        (Root, Files, Digest, Captions, CaptionIds, HasClasses) = (root, files, digest, captions, captionIds, hasClasses);
 
     /// <summary>The folder.</summary>
     public string Root { get; }
@@ -36,6 +36,9 @@ public sealed class ImageFolder
 
     /// <summary>One caption a class (two classes of one name have equal ones), or the distinct captions of the file.</summary>
     public IReadOnlyList<string> Captions { get; }
+
+    /// <summary>Whether <see cref="Captions"/> are those of classes, not of a file.</summary>
+    public bool HasClasses { get; }
 
     /// <summary>For each picture its place in <see cref="Captions"/>; with class folders this is the class's number.</summary>
     public IReadOnlyList<int> CaptionIds { get; }
@@ -54,7 +57,7 @@ public sealed class ImageFolder
         var found = List(root);
         var files = found.ConvertAll(f => f.Path).ToArray();
         var (texts, ids) = captions is not null ? ByFile(files, captions) : ByClass(root, files, classes, template);
-        return new(root, files, DigestOf(found, texts, ids), texts, ids);
+        return new(root, files, DigestOf(found, texts, ids), texts, ids, captions is null);
     }
 
     /// <summary>Lists a folder whose captions do not matter, such as one of reference pictures: any layout, one empty caption.</summary>
@@ -63,7 +66,7 @@ public sealed class ImageFolder
     {
         var found = List(root);
         var ids = new int[found.Count];
-        return new(root, [.. found.Select(f => f.Path)], DigestOf(found, [""], ids), [""], ids);
+        return new(root, [.. found.Select(f => f.Path)], DigestOf(found, [""], ids), [""], ids, hasClasses: false);
     }
 
     private static List<(string Path, long Size)> List(string root)

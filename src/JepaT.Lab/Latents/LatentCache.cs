@@ -63,6 +63,9 @@ public sealed class LatentCache : IDisposable
     /// <summary>As <see cref="ImageFolder.Captions"/>.</summary>
     public IReadOnlyList<string> Captions { get; }
 
+    /// <summary>As <see cref="ImageFolder.HasClasses"/>; null where an old index does not say it and the captions do not show it.</summary>
+    public bool? HasClasses => index.HasClasses ?? Shown(Captions, captionIds);
+
     /// <summary>For each picture its place in <see cref="Captions"/>.</summary>
     public IReadOnlyList<int> CaptionIds => captionIds;
 
@@ -122,6 +125,19 @@ public sealed class LatentCache : IDisposable
     public void Dispose()
     {
         foreach (var shard in shards) shard.Dispose();
+    }
+
+    /// <summary>
+    /// What the captions of a cache show of their origin. Of a file they are distinct, and mostly change from picture to picture; pictures of
+    /// classes come class by class.
+    /// </summary>
+    private static bool? Shown(IReadOnlyList<string> captions, int[] ids)
+    {
+        if (captions.Distinct().Count() < captions.Count) return true;
+        for (var i = 1; i < ids.Length; i++)
+            if (ids[i] < ids[i - 1]) return false;
+        var single = ids.GroupBy(id => id).Count(g => g.Count() == 1);
+        return single == 0 ? true : null;
     }
 
     private (int Shard, int At) Locate(long number)

@@ -85,6 +85,7 @@ internal sealed class LatentCacheWriter
             Dtype = options.Dtype,
             ShardSize = options.ShardSize,
             CaptionsSha256 = LatentIndex.Sha256(LatentIndex.Captions(source.Captions)),
+            HasClasses = source.HasClasses,
         };
     }
 
@@ -103,7 +104,8 @@ internal sealed class LatentCacheWriter
         })
             if (!old.Equals(now)) throw new UserException($"{folder}: holds a cache with another {what} ({old}, now {now}); name another folder, or delete it");
         var bad = LatentCache.Verify(folder, stop: stop).Select(f => f.Shard).ToHashSet();
-        index = there with { Shards = [.. there.Shards.Where(s => !bad.Contains(s.Number))] };
+        index = there with { Shards = [.. there.Shards.Where(s => !bad.Contains(s.Number))], HasClasses = wanted.HasClasses };
+        if (there.HasClasses is null) index.Write(folder);
     }
 
     private void WriteMissing(Action<long>? progress, CancellationToken stop)

@@ -40,6 +40,9 @@ public sealed class LatentData : ITrainingData
     public IReadOnlyList<string> Captions { get; }
 
     /// <inheritdoc/>
+    public bool? HasClasses => cache.HasClasses;
+
+    /// <inheritdoc/>
     public Tensor CaptionIds { get; }
 
     /// <inheritdoc/>

@@ -48,6 +48,9 @@ internal sealed record LatentIndex
     /// <summary>SHA-256 of the file of captions.</summary>
     public required string CaptionsSha256 { get; init; }
 
+    /// <summary>As <see cref="ImageFolder.HasClasses"/>; null in an index that was written before there was this line.</summary>
+    public bool? HasClasses { get; init; }
+
     /// <summary>The finished shards, by number.</summary>
     public IReadOnlyList<LatentShard> Shards { get; init; } = [];
 

@@ -1,8 +1,9 @@
 namespace JepaT.Lab;
 
 /// <summary>
-/// The published protocol on captioned classes: equally many pictures of each, class by class, judged by the FID Inception against given
-/// statistics (FID-50K: 50 of each of 1,000). Without a judge pictures are only drawn.
+/// The published protocol: pictures judged by the FID Inception against given statistics. Of captioned classes it makes equally many of
+/// each, class by class (FID-50K: 50 of each of 1,000); of pictures with captions of their own it draws the prompts from these. Without a judge
+/// pictures are only drawn.
 /// </summary>
 internal sealed class ClassEvaluation : IModelEvaluation
 {
@@ -10,7 +11,8 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private const long GridSeeds = 1L << 33;                                    // a counter far from those of the measured pictures
 
     private readonly Experiment experiment;
-    private readonly TextFeatures captions;                                     // a row a class
+    private readonly TextFeatures captions;                                     // a row a caption that is used
+    private readonly Dictionary<int, long> rowOf;                               // its number in the data set -> row
     private readonly Renderer? renderer;                                        // null: nothing is measured, and latents cannot be decoded
     private readonly Inception? network;
     private readonly ReferenceStatistics? reference;
@@ -18,27 +20,31 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private readonly int[] shown;
 
     /// <param name="experiment">What to sample and measure with.</param>
-    /// <param name="classes">A caption for each class.</param>
+    /// <param name="data">The captions, of classes or of pictures; not owned.</param>
     /// <param name="text">Encodes them.</param>
     /// <param name="device">Where all runs.</param>
     /// <exception cref="UserException">A file is missing or does not fit, or the pictures cannot be shared out among the classes.</exception>
-    public ClassEvaluation(Experiment experiment, IReadOnlyList<string> classes, ITextEncoder text, Device device)
+    public ClassEvaluation(Experiment experiment, ITrainingData data, ITextEncoder text, Device device)
     {
         this.experiment = experiment;
         var config = experiment.Evaluation;
-        protocol = new FidProtocol { Classes = classes.Count, Seed = config.Seed };
+        protocol = new();
         if (config.Network == JudgeChoice.Auto)
         {
-            protocol = protocol.WithCount(config.Count);
+            protocol = ProtocolOf(data, config, experiment.Data);
             network = Inception.Load(file => WeightsOf(file), config.Inception, device);
             reference = Reference(config.Reference!, network, experiment.Data);
         }
         if (network is not null || Renderer.IsPossible(experiment.Data)) renderer = Renderer.Of(experiment.Data, device);
         else Console.Error.WriteLine($"no sample pictures: {PublicWeights.Kl16.What} is not there (data.autoencoder names it); training needs none");
-        captions = text.Encode(classes, experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
-        var columns = Math.Min(GridColumns, classes.Count);
-        shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * classes.Count / columns))];
-        GridPrompts = [.. shown.Select(i => classes[i])];
+        var all = data.Captions;
+        var columns = Math.Min(GridColumns, all.Count);
+        shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * all.Count / columns))];
+        GridPrompts = [.. shown.Select(i => all[i])];
+        var measured = network is null ? [] : Enumerable.Range(0, protocol.Count).Select(protocol.PromptOf);
+        var used = measured.Concat(shown).Distinct().ToList();
+        rowOf = used.Select((caption, row) => (caption, row)).ToDictionary(u => u.caption, u => (long)u.row);
+        captions = text.Encode([.. used.Select(i => all[i])], experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
     }
 
     /// <inheritdoc/>
@@ -64,7 +70,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
     {
         if (network is null) return [];
         using var evaluation = new FidEvaluation(network, reference!, protocol);
-        return evaluation.Run(numbers => Generate(model, [.. numbers.Select(protocol.ClassOf)], numbers[0]), experiment.Evaluation.BatchSize, progress, stop);
+        return evaluation.Run(numbers => Generate(model, [.. numbers.Select(protocol.PromptOf)], numbers[0]), experiment.Evaluation.BatchSize, progress, stop);
     }
 
     /// <inheritdoc/>
@@ -83,11 +89,24 @@ internal sealed class ClassEvaluation : IModelEvaluation
         reference?.Dispose();
     }
 
-    private Tensor Generate(JepaModel model, int[] classes, long first)
+    /// <exception cref="UserException">The pictures cannot be shared out among the classes, or it is not known whether there are any.</exception>
+    private static FidProtocol ProtocolOf(ITrainingData data, EvaluationConfig config, DataConfig source)
+    {
+        using var ids = data.CaptionIds.cpu();
+        return data.HasClasses switch
+        {
+            true => new FidProtocol { Classes = data.Captions.Count, Seed = config.Seed }.WithCount(config.Count),
+            false => FidProtocol.OfCaptions([.. ids.data<long>().Select(id => (int)id)], config.Count, config.Seed),
+            null => throw new UserException(
+                $"{source.Folder}: does not say whether its captions are of classes or of single pictures; the same ./lab cache-latents command adds that, and encodes nothing again"),
+        };
+    }
+
+    private Tensor Generate(JepaModel model, int[] prompts, long first)
     {
         using var scope = NewDisposeScope();
-        var rows = tensor(classes.Select(c => (long)c).ToArray(), device: captions.Pooled.device);
-        var seeds = Enumerable.Range(0, classes.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
+        var rows = tensor(prompts.Select(p => rowOf[p]).ToArray(), device: captions.Pooled.device);
+        var seeds = Enumerable.Range(0, prompts.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
         return renderer!.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
     }
 

@@ -17,11 +17,17 @@ public sealed record EvaluationCard
     /// <summary>Generated pictures.</summary>
     public required int Count { get; init; }
 
-    /// <summary>Classes they are shared out among.</summary>
-    public required int Classes { get; init; }
+    /// <summary>Whether their prompts are classes in turn, or captions of the data set, drawn with the seed.</summary>
+    public required PromptChoice Prompts { get; init; }
 
-    /// <summary>Seed of the splits and of the kept features.</summary>
+    /// <summary>Classes they are shared out among; null with drawn captions.</summary>
+    public int? Classes { get; init; }
+
+    /// <summary>Seed of the kept features and of the drawn captions.</summary>
     public required int Seed { get; init; }
+
+    /// <summary>Seed of the Inception score's splits.</summary>
+    public required uint SplitSeed { get; init; }
 
     /// <summary>Whose statistics the real pictures' are.</summary>
     public required string Reference { get; init; }
@@ -64,8 +70,10 @@ public sealed record EvaluationCard
         Network = network.Name,
         NetworkHash = network.Hash,
         Count = protocol.Count,
-        Classes = protocol.Classes,
+        Prompts = protocol.Prompts,
+        Classes = protocol.Prompts == PromptChoice.Classes ? protocol.Classes : null,
         Seed = protocol.Seed,
+        SplitSeed = protocol.SplitSeed,
         Reference = $"{reference.Key.DataSet} {reference.Key.Split}",
         ReferenceHash = reference.Key.Digest,
         Guidance = sampling.Guidance,
@@ -95,7 +103,7 @@ public sealed record EvaluationCard
     /// <summary>All but the values as the run's params, <c>measured.network</c> and so on.</summary>
     public IEnumerable<KeyValuePair<string, object?>> Params() => new (string Name, object? Value)[]
     {
-        ("network", Network), ("network_hash", NetworkHash), ("count", Count), ("classes", Classes), ("seed", Seed),
+        ("network", Network), ("network_hash", NetworkHash), ("count", Count), ("prompts", Prompts), ("classes", Classes), ("seed", Seed), ("split_seed", SplitSeed),
         ("reference", Reference), ("reference_hash", ReferenceHash), ("guidance", Guidance), ("guidance_schedule", GuidanceSchedule),
         ("temperature", Temperature), ("iterations", Iterations), ("steps", Steps), ("ema", Ema),
     }.Select(p => KeyValuePair.Create("measured." + p.Name, p.Value));

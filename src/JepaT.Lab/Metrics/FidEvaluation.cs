@@ -22,11 +22,11 @@ public sealed class FidEvaluation : IDisposable
         (this.network, this.reference, Protocol) = (network, reference, protocol ?? new());
         Features.RequireSameWidth(network.Dim, reference.Statistics.Dim);
         var count = Protocol.Count;
-        if (count >= Protocol.Splits) score = new(count, Protocol.Seed, Protocol.Splits);
+        if (count >= Protocol.Splits) score = new(count, Protocol.SplitSeed, Protocol.Splits);
         using var scope = NewDisposeScope();
         var rows = reference.Sample.shape[0] > PrecisionRecall.Neighbour ? Math.Min(Protocol.Kept, count) : 0;
-        using var order = InceptionScore.Accumulator.Permutation(count, ~Protocol.Seed);     // another one than the splits'
-        foreach (var number in order.data<long>().Take(rows)) rowOf.Add(number, rowOf.Count);
+        using var generator = new Generator((ulong)~Protocol.Seed);
+        foreach (var number in randperm(count, ScalarType.Int64, generator: generator).data<long>().Take(rows)) rowOf.Add(number, rowOf.Count);
         kept = zeros(rows, network.Dim).DetachFromDisposeScope();
     }
 
@@ -62,7 +62,7 @@ public sealed class FidEvaluation : IDisposable
     }
 
     /// <summary>Makes all pictures of the protocol, takes them in and measures.</summary>
-    /// <param name="generate">Numbers of pictures, in order, to pictures (B, 3, H, W) in [-1, 1]; their classes by <see cref="FidProtocol.ClassOf"/>.</param>
+    /// <param name="generate">Numbers of pictures, in order, to pictures (B, 3, H, W) in [-1, 1]; their prompts by <see cref="FidProtocol.PromptOf"/>.</param>
     /// <param name="batch">Pictures at a time.</param>
     /// <param name="progress">Takes the number of pictures done.</param>
     /// <param name="stop">Ends it.</param>

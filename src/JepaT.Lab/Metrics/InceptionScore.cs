@@ -39,7 +39,7 @@ public static class InceptionScore
 
     /// <summary>
     /// The score of pictures that come in batches, with memory for the sums of each split only: the mean divergence of a split is
-    /// its mean Σ p log p less Σ q log q, q being its mean posterior. Equal to <see cref="Compute"/> with the permutation of the seed.
+    /// its mean Σ p log p less Σ q log q, q being its mean posterior. Equal to <see cref="Compute"/> with NumPy's permutation of the seed.
     /// </summary>
     public sealed class Accumulator : IDisposable
     {
@@ -50,24 +50,17 @@ public static class InceptionScore
         private long done;
 
         /// <param name="count">How many pictures will come.</param>
-        /// <param name="seed">Decides which picture falls into which split.</param>
+        /// <param name="seed">Of NumPy's <c>RandomState</c>, whose permutation decides which picture falls into which split.</param>
         /// <param name="splits">Split i holds the places [i·N/splits, (i+1)·N/splits) of the permutation.</param>
         /// <exception cref="UserException">Fewer pictures than splits.</exception>
-        public Accumulator(long count, int seed, int splits = Splits)
+        public Accumulator(int count, uint seed, int splits = Splits)
         {
             if (count < splits) throw new UserException($"Inception score: {splits} splits need at least {splits} pictures, there are {count}");
             (this.splits, sizes, plogp) = (splits, new double[splits], new double[splits]);
             using var scope = NewDisposeScope();
-            var ends = Enumerable.Range(1, splits).Select(i => i * count / splits).ToArray();
-            var place = Permutation(count, seed).argsort();
+            var ends = Enumerable.Range(1, splits).Select(i => (long)i * count / splits).ToArray();
+            var place = tensor(new RandomState(seed).Permutation(count)).argsort();
             splitOf = tensor(ends).unsqueeze(0).le(place.unsqueeze(1)).sum(1).DetachFromDisposeScope();
-        }
-
-        /// <summary>The order of <paramref name="count"/> pictures that <paramref name="seed"/> gives.</summary>
-        public static Tensor Permutation(long count, int seed)
-        {
-            using var generator = new Generator((ulong)seed);
-            return randperm(count, ScalarType.Int64, generator: generator);
         }
 
         /// <summary>Takes in the next pictures' logits, (B, classes) before the softmax.</summary>

@@ -80,7 +80,7 @@ public sealed partial class SqliteStore : ITrackingStore
         lock (gate) connection.Dispose();
     }
 
-    private static string FileOf(string uri)
+    internal static string FileOf(string uri)
     {
         const string scheme = "sqlite:///";
         if (!uri.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))

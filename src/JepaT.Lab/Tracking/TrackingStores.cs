@@ -17,8 +17,12 @@ public static class TrackingStores
     public static ITrackingStore Open(string? uri, TimeProvider? clock = null, bool readOnly = false)
     {
         var named = UriOf(uri);
-        return named.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || named.StartsWith("https:", StringComparison.OrdinalIgnoreCase)
-            ? RestStore.Open(named, clock)
-            : SqliteStore.Open(named, clock, readOnly);
+        return IsServer(named) ? RestStore.Open(named, clock) : SqliteStore.Open(named, clock, readOnly);
     }
+
+    /// <summary>Whether opening makes nothing: a server, or a database that is there.</summary>
+    /// <exception cref="UserException">The URI names no store.</exception>
+    internal static bool IsThere(string? uri) => UriOf(uri) is var named && (IsServer(named) || File.Exists(SqliteStore.FileOf(named)));
+
+    private static bool IsServer(string uri) => uri.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || uri.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
 }

@@ -31,8 +31,12 @@ internal static class Checkpoint
         model.LoadStateDict(tensors.Below("model."), path);
         ema.LoadStateDict(tensors.Below("ema."), path);
         optimizer.Load(tensors.Below("optimizer."), path);
-        return long.Parse(Metadata(path, "step"), CultureInfo.InvariantCulture);
+        return StepOf(path);
     }
+
+    /// <summary>The number of steps done.</summary>
+    /// <exception cref="UserException">The file is no checkpoint.</exception>
+    public static long StepOf(string path) => long.Parse(Metadata(path, "step"), CultureInfo.InvariantCulture);
 
     /// <summary>The EMA model on its experiment's device, in eval mode, with the experiment as overridden.</summary>
     /// <param name="path">The file.</param>

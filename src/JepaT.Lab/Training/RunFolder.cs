@@ -53,15 +53,16 @@ internal sealed class RunFolder(string path)
         .Where(s => s.Key is not ("device" or "threads" or "name" or "data.folder") && !s.Key.StartsWith("ablation.", StringComparison.Ordinal))
         .Select(s => KeyValuePair.Create(s.Key, ParamText.Of(s.Value)));
 
-    /// <summary>Keeps other programs out of the folder until disposed; the system lets go of it when the program is killed.</summary>
+    /// <summary>Keeps other programs out of the folder, which is made, until disposed; the system lets go of it when the program is killed.</summary>
     /// <exception cref="UserException">Another program is at work here, or the folder cannot be written.</exception>
     public IDisposable Use()
     {
         const string name = ".lock";
         try
         {
+            var made = Missing();
             Directory.CreateDirectory(Path);
-            return new FileStream(Of(name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            return new InUse(new FileStream(Of(name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose), made);
         }
         catch (IOException e) when (File.Exists(Of(name)))
         {
@@ -70,6 +71,28 @@ internal sealed class RunFolder(string path)
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UserException($"{Path}: cannot be written to ({e.Message}); mend its rights, or give another --output", e);
+        }
+    }
+
+    /// <summary>The folders that are not there yet: this one and those above it, the deepest first.</summary>
+    private List<string> Missing()
+    {
+        List<string> missing = [];
+        for (var at = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)); at is not null && !Directory.Exists(at); at = System.IO.Path.GetDirectoryName(at)) missing.Add(at);
+        return missing;
+    }
+
+    /// <summary>Lets go of the folder; those made for it that are still empty, since nothing was started, go too.</summary>
+    private sealed class InUse(FileStream lockFile, List<string> made) : IDisposable
+    {
+        public void Dispose()
+        {
+            lockFile.Dispose();
+            try
+            {
+                foreach (var folder in made.TakeWhile(f => Directory.Exists(f) && !Directory.EnumerateFileSystemEntries(f).Any())) Directory.Delete(folder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }      // another program put something there
         }
     }
 

@@ -9,6 +9,7 @@ internal enum SeedUse
     Dropout,
     Samples,
     Pictures,
+    Prompts,
 }
 
 /// <summary>

@@ -96,6 +96,16 @@ internal sealed class Trainer : IDisposable
         batches.Dispose();
     }
 
+    /// <summary>Refuses weights to start from that would not do, before anything is made.</summary>
+    /// <exception cref="UserException">The file is missing, damaged or of another model.</exception>
+    public static void RequireInit(Experiment experiment)
+    {
+        if (experiment.Training.Init is not { } init) return;
+        using var file = WeightFile.Open(init);
+        using var outline = JepaModel.Outline(experiment.ResolvedModel);
+        outline.RequireFit(file, experiment.Training.InitPartial);
+    }
+
     private void Initialise(string path, bool partial)
     {
         using var file = WeightFile.Open(path);

@@ -36,12 +36,13 @@ internal sealed class TrainingRun : ITrainingObserver
     {
         using var inUse = folder.Use();
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
+        var store = bench.Store;                                        // may be made only now, and must be before the folder's first file
         if (!folder.HoldsRun) folder.Create(experiment);                // only now: weights to start from may not fit
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;
         using var log = resumed
-            ? RunLogger.Resume(bench.Store, folder.RunId!)
-            : RunLogger.Start(bench.Store, experiment.Name, runName, parentRun);
+            ? RunLogger.Resume(store, folder.RunId!)
+            : RunLogger.Start(store, experiment.Name, runName, parentRun);
         folder.SetRunId(log.RunId);
         using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps", watcher is null ? null : TextWriter.Null);
         try

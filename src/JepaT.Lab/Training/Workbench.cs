@@ -6,17 +6,18 @@ namespace JepaT.Lab;
 internal sealed class Workbench : IDisposable
 {
     private readonly Lazy<IModelEvaluation> evaluation;
+    private readonly DeferredStore store;
 
     /// <summary>Checks all inputs before it loads any, and what only the data can tell as soon as they are there.</summary>
     /// <param name="experiment">The experiment.</param>
-    /// <param name="store">The tracking store; not owned.</param>
+    /// <param name="store">The tracking store, opened when a run starts; not owned.</param>
     /// <param name="training">Whether it is to be trained, or only measured.</param>
     /// <exception cref="UserException">A value, device, file or size does not do here.</exception>
-    public Workbench(Experiment experiment, ITrackingStore store, bool training = true)
+    public Workbench(Experiment experiment, DeferredStore store, bool training = true)
     {
         experiment.Validate();
         Device = Prepare(experiment, training);
-        Store = store;
+        this.store = store;
         var data = experiment.Data;
         if (data.IsFashion)
         {
@@ -32,13 +33,13 @@ internal sealed class Workbench : IDisposable
         }
         if (training) Batches.RequireFit(experiment.Training, Train);
         Text = TextOf(experiment, Device);
-        evaluation = new(() => Test is not null ? new ModelEvaluation(experiment, Test, Text, FeatureNetwork.Load(Device)) : new ClassEvaluation(experiment, Train.Captions, Text, Device));
+        evaluation = new(() => Test is not null ? new ModelEvaluation(experiment, Test, Text, FeatureNetwork.Load(Device)) : new ClassEvaluation(experiment, Train, Text, Device));
         if (!data.IsFashion) _ = Evaluation;                    // its files are the user's: what is missing is told before the first step
     }
 
     public Device Device { get; }
 
-    public ITrackingStore Store { get; }
+    public ITrackingStore Store => store.Value;
 
     /// <summary>The folder of the data files.</summary>
     public string Source { get; }

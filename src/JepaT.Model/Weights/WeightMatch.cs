@@ -73,9 +73,22 @@ public static class WeightMatch
     public static WeightReport CopyPartial(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename = null)
     {
         var (report, names) = Compare(own, file, rename);
-        if (report.Copied.Count == 0) throw new UserException($"{report.Source}: nothing in it fits this model, {report.Summary(3)} (is it of another model, or another section?)");
+        RequireAny(report);
         Fill(own, report, name => file.Read(names[name]));
         return report;
+    }
+
+    /// <summary>Refuses a file that <c>Copy</c> or <c>CopyPartial</c> would refuse, from its names, shapes and types alone.</summary>
+    /// <param name="own">The network's tensors, which need no memory.</param>
+    /// <param name="file">The file, at the section wanted.</param>
+    /// <param name="partial">Whether part of the weights will do.</param>
+    /// <param name="rename">The network's name of a name in the file; null: the tensor is passed over.</param>
+    /// <exception cref="UserException">It does not fit.</exception>
+    public static void RequireFit(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, bool partial, Func<string, string?>? rename = null)
+    {
+        var (report, _) = Compare(own, file, rename);
+        if (partial) RequireAny(report);
+        else Require(report, OtherArchitecture);
     }
 
     private const string OtherArchitecture = "was it trained with another architecture?";
@@ -116,6 +129,11 @@ public static class WeightMatch
     private static void Require(WeightReport report, string hint)
     {
         if (!report.Complete) throw new UserException($"{report.Source}: does not fit this model, {report.Summary(3)} ({hint})");
+    }
+
+    private static void RequireAny(WeightReport report)
+    {
+        if (report.Copied.Count == 0) throw new UserException($"{report.Source}: nothing in it fits this model, {report.Summary(3)} (is it of another model, or another section?)");
     }
 
     private static void Fill(IReadOnlyList<(string Name, Tensor Value)> own, WeightReport report, Func<string, Tensor> read)

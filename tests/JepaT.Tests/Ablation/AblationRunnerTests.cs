@@ -186,12 +186,89 @@ public sealed class AblationRunnerTests : IDisposable
     }
 
     [Fact]
+    public void Weights_to_start_from_that_no_run_can_take_are_told_once_and_leave_nothing()
+    {
+        var (missing, other) = (Path.Combine(folder.FullName, "missing.safetensors"), Path.Combine(folder.FullName, "other.safetensors"));
+        using (var model = new JepaModel(JepaModelTests.Small)) Safetensors.Save(other, model.StateDict());
+        void Refused(string init, string message, bool partial = false)
+        {
+            var said = new StringWriter();
+            var tiny = Tiny(["none", "full"]);
+            Assert.Contains($"{init}: {message}", Assert.Throws<UserException>(() =>
+                Run(tiny with { Training = tiny.Training with { Init = init, InitPartial = partial } }, output: said)).Message, StringComparison.Ordinal);
+            Assert.Equal("", said.ToString());
+            Assert.Equal(["other.safetensors"], folder.EnumerateFileSystemInfos().Select(f => f.Name));
+        }
+
+        Refused(missing, "cannot be opened");
+        Refused(missing, "cannot be opened", partial: true);
+        Refused(other, "does not fit this model");
+    }
+
+    [Fact]
+    public void Runs_that_have_begun_do_not_need_the_weights_they_started_from()
+    {
+        var (tiny, init) = (Tiny(["none"]), Path.Combine(folder.FullName, "init.safetensors"));
+        using (var model = new JepaModel(tiny.ResolvedModel)) Safetensors.Save(init, model.StateDict());
+        var started = tiny with { Training = tiny.Training with { Init = init } };
+        Run(started);
+        File.Delete(init);
+
+        Assert.True(Assert.Single(Run(started).Runs).Finished);
+        File.Delete(Path.Combine(Output, "none-seed0", "result.json"));
+        Assert.True(Assert.Single(Run(started).Runs).Finished);
+    }
+
+    [Theory]
+    [InlineData("ablate", "data.folder=nowhere")]
+    [InlineData("ablate", "training.init=nowhere/weights.safetensors")]
+    [InlineData("train", "data.folder=nowhere")]
+    [InlineData("train", "training.init=nowhere/weights.safetensors")]
+    public void A_start_that_fails_leaves_neither_folder_nor_database(string command, string setting)
+    {
+        var (path, error) = (Path.Combine(folder.FullName, "tiny.yaml"), new StringWriter());
+        File.WriteAllText(path, ExperimentFile.ToYaml(Tiny(["none"])));
+
+        Assert.Equal(1, Cli.Run([command, path, "-o", Path.Combine(folder.FullName, "deep", "out"), "--tracking", Uri, "--set", setting], error));
+
+        Assert.Contains("nowhere", Assert.Single(error.ToString().TrimEnd().Split('\n')), StringComparison.Ordinal);
+        Assert.Equal(["tiny.yaml"], folder.EnumerateFileSystemInfos().Select(f => f.Name));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("/")]
+    public void A_folder_that_was_made_for_nothing_goes_again_with_those_above_it_but_none_that_was_there(string end)
+    {
+        var (there, deep) = (Directory.CreateDirectory(Path.Combine(folder.FullName, "there")), Path.Combine(folder.FullName, "there", "a", "b"));
+        using (new RunFolder(deep + end).Use()) Assert.True(Directory.Exists(deep));
+        Assert.Empty(there.EnumerateFileSystemInfos());
+        Assert.True(there.Exists);
+
+        using (new RunFolder(deep + end).Use()) File.WriteAllText(Path.Combine(deep, "kept"), "");
+        Assert.Equal(["kept"], Directory.EnumerateFileSystemEntries(deep).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void A_store_that_cannot_be_made_is_told_before_there_is_a_folder()
+    {
+        File.WriteAllText(Path.Combine(folder.FullName, "file"), "");
+        using var store = new DeferredStore($"sqlite:///{Path.Combine(folder.FullName, "file", "mlflow.db")}");
+        using var bench = new Workbench(Tiny(["none"]), store);
+
+        Assert.Throws<UserException>(() => new AblationRunner(Tiny(["none"]), bench, Output, "./lab ablate", TextWriter.Null).Run([], TestContext.Current.CancellationToken));
+
+        Assert.Equal(["file"], folder.EnumerateFileSystemInfos().Select(f => f.Name));
+    }
+
+    [Fact]
     public void A_full_disk_below_the_store_is_what_is_told_of_each_run()
     {
         var experiment = Tiny(["none", "full"]);
         var said = new StringWriter();
-        using var store = SqliteStore.Open(Uri);
-        using var bench = new Workbench(experiment, store);
+        using var made = new DeferredStore(Uri);
+        using var bench = new Workbench(experiment, made);
+        var store = (SqliteStore)bench.Store;
         var runner = new AblationRunner(experiment, bench, Output, "./lab ablate", said);
         store.LimitPages(new FileInfo(store.File).Length / 4096 + 1);       // the disk's end, as SQLite sees it: some way into the first run
 
@@ -221,7 +298,7 @@ public sealed class AblationRunnerTests : IDisposable
 
     private AblationResult Run(Experiment experiment, string[]? only = null, TextWriter? output = null, CancellationTokenSource? stop = null)
     {
-        using var store = SqliteStore.Open(Uri);
+        using var store = new DeferredStore(Uri);
         using var bench = new Workbench(experiment, store);
         return new AblationRunner(experiment, bench, Output, "./lab ablate", output ?? TextWriter.Null).Run(only ?? [], stop?.Token ?? TestContext.Current.CancellationToken);
     }

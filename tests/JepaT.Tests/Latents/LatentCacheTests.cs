@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace JepaT.Tests;
 
-public sealed class LatentCacheTests : IDisposable
+public sealed partial class LatentCacheTests : IDisposable
 {
     private const int Size = 16, Shard = 4, Record = 4 * 8 * 8;
 

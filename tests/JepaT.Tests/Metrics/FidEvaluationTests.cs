@@ -59,7 +59,7 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         using var judged = stub.Extract(made);
         using var reals = stub.Extract(real);
         Assert.Equal(1, runs[0]["fid_stub_80"] / Frechet.Distance(judged.Features, reals.Features), 1e-9);
-        var (mean, std) = InceptionScore.Compute(judged.Logits, InceptionScore.Accumulator.Permutation(80, 3));
+        var (mean, std) = InceptionScore.Compute(judged.Logits, tensor(new RandomState(2020).Permutation(80)));
         Assert.Equal(mean, runs[0]["is_stub_80"], 1e-9);
         Assert.Equal(std, runs[0]["is_stub_80_std"], 1e-9);
         Assert.True(std > 0);
@@ -68,17 +68,21 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
     }
 
     [Fact]
-    public void The_seed_fixes_splits_and_kept_features_and_nothing_else()
+    public void One_seed_fixes_the_splits_another_the_kept_features_and_neither_anything_else()
     {
         var made = Random(40, 8, seed: 2);
         using var reference = Reference(stub, Random(40, 8, seed: 1));
         FidProtocol protocol = new() { Classes = 4, PerClass = 10, Kept = 12, Seed = 1 };
 
-        var (first, again, other) = (Run(reference, protocol, made, 9), Run(reference, protocol, made, 9), Run(reference, protocol with { Seed = 2 }, made, 9));
+        var (first, again) = (Run(reference, protocol, made, 9), Run(reference, protocol, made, 9));
+        var (split, kept) = (Run(reference, protocol with { SplitSeed = 2 }, made, 9), Run(reference, protocol with { Seed = 2 }, made, 9));
 
+        string[] scores = ["is_stub_40", "is_stub_40_std"], manifolds = ["precision_stub_12", "recall_stub_12"];
         Assert.Equal(first, again);
-        Assert.Equal(first["fid_stub_40"], other["fid_stub_40"]);
-        Assert.NotEqual(first["is_stub_40"], other["is_stub_40"]);
+        Assert.All(scores, name => Assert.NotEqual(first[name], split[name]));
+        Assert.Equal(first.Keys.Except(scores).Select(k => first[k]), first.Keys.Except(scores).Select(k => split[k]));
+        Assert.Contains(manifolds, name => first[name] != kept[name]);
+        Assert.Equal(first.Keys.Except(manifolds).Select(k => first[k]), first.Keys.Except(manifolds).Select(k => kept[k]));
     }
 
     [Fact]
@@ -87,7 +91,7 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         FidProtocol published = new();
 
         Assert.Equal("fid_inception_50k", MetricNames.Fid("inception", published.Count));
-        Assert.Equal([0, 0, 1, 999], new[] { 0, 49, 50, 49_999 }.Select(published.ClassOf));
+        Assert.Equal([0, 0, 1, 999], new[] { 0, 49, 50, 49_999 }.Select(published.PromptOf));
         Assert.Equal(10, published.WithCount(10_000).PerClass);
         Assert.Contains("1000", Assert.Throws<UserException>(() => published.WithCount(5500)).Message, StringComparison.Ordinal);
     }
@@ -248,6 +252,9 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         Assert.Equal((stub.Name, 50, 3.0, 64, true), (parameters["measured.network"], parameters["measured.count"], parameters["measured.guidance"], parameters["measured.iterations"], parameters["measured.ema"]));
         Assert.Equal(0.95, parameters["measured.temperature"]);
         Assert.Equal("d", parameters["measured.reference_hash"]);
+        Assert.Equal((PromptChoice.Classes, 10, 2020u), (parameters["measured.prompts"], parameters["measured.classes"], parameters["measured.split_seed"]));
+        var drawn = EvaluationCard.Of(stub, reference, FidProtocol.OfCaptions([0, 1, 2], 7, seed: 0), sampling, ema: true).Params().ToDictionary();
+        Assert.Equal((7, "captions", (object?)null), (drawn["measured.count"], ParamText.Of(drawn["measured.prompts"]), drawn["measured.classes"]));
         Assert.Equal(json.RootElement.EnumerateObject().Count() - 1, parameters.Count);
         Assert.Contains("x.json", Assert.Throws<UserException>(() => EvaluationCard.FromJson("{}", "x.json")).Message, StringComparison.Ordinal);
     }

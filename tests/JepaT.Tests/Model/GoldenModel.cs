@@ -84,12 +84,25 @@ internal static class GoldenModel
 
     private static double Size(Tensor x) => x.numel() == 0 ? 0 : x.abs().max().ToDouble();
 
-    /// <summary>Tensors and losses: 1e-5 absolute.</summary>
+    /// <summary>Tensors, and the losses of the shipped cases: 1e-5 absolute.</summary>
     public static void AssertClose(Tensor golden, Tensor ours, string name)
     {
         var difference = Difference(golden, ours);
         Assert.True(difference <= 1e-5, $"{name}: differs by {difference:g3}, allowed 1e-5");
     }
+
+    /// <summary>Losses, within <see cref="LossBound"/>.</summary>
+    public static void AssertLoss(Tensor golden, Tensor ours, string name)
+    {
+        var (difference, allowed) = (Difference(golden, ours), LossBound(Size(golden), Golden.AreShipped));
+        Assert.True(difference <= allowed, $"{name}: differs by {difference:g3}, allowed {allowed:g3}");
+    }
+
+    /// <summary>
+    /// 1e-5 absolute for the shipped cases, whose losses reach 12. In others the Gaussian head's may be thousands, of which float32 holds
+    /// seven digits: 1e-5 × max(1, largest value), a tenth of what the cases themselves allow (<c>compare</c> in the JSON of train_…).
+    /// </summary>
+    public static double LossBound(double largest, bool shipped) => shipped ? 1e-5 : 1e-5 * Math.Max(1, largest);
 
     /// <summary>
     /// Sampled tokens: 1e-5 × max(1, largest value). Guidance multiplies the rounding of dozens of evaluations. Measured on the constant

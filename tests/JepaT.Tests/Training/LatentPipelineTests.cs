@@ -42,6 +42,47 @@ public sealed class LatentPipelineTests : IDisposable
     }
 
     [Fact]
+    public void Captions_of_a_file_are_drawn_as_prompts_from_pictures_and_from_their_latents()
+    {
+        // 8 pictures with 8 captions: 12 is no multiple.
+        pictures.WriteBeside("captions.csv", "file,caption\n" + string.Join('\n', ImageFolder.Uncaptioned(pictures.Root).Files.Select((f, i) => $"{f},picture {i}")));
+        var (autoencoder, inception, captions) = (Formula("vae"), Formula("inception"), pictures.Beside("captions.csv"));
+        string[] measured = ["--set", $"evaluation.inception={inception}", "--set", $"evaluation.reference={pictures.Root}", "--tracking", Store];
+
+        Lab(["train", Experiment(), "-o", Of("pixels"), .. measured, "--set", "data.name=image-folder", "--set", $"data.folder={pictures.Root}",
+            "--set", $"data.captions={captions}", "--set", "data.size=8", "--set", "model.patch_size=4"]);
+        Lab("cache-latents", pictures.Root, "-o", Of("latents"), "--autoencoder", autoencoder, "--size", $"{Size}", "--captions", captions);
+        Lab(["train", Experiment(), "-o", Of("run"), "--set", $"data.autoencoder={autoencoder}", .. measured]);
+
+        using var store = SqliteStore.Open(Store, readOnly: true);
+        foreach (var folder in new[] { "pixels", "run" })
+        {
+            var run = store.GetRun(File.ReadAllText(Of($"{folder}/mlflow-run")).Trim());
+            Assert.True(run.Metrics["eval/fid_inception_12"].Value > 0);
+            Assert.Equal(("captions", "None", "12"), (run.Params["measured.prompts"], run.Params["measured.classes"], run.Params["measured.count"]));
+        }
+    }
+
+    [Fact]
+    public void A_cache_of_which_it_is_not_known_whether_it_has_classes_is_told_with_the_mend()
+    {
+        var single = pictures.WriteBeside("captions.csv", "file,caption\n" + string.Join('\n', ImageFolder.Uncaptioned(pictures.Root).Files.Select((f, i) => $"{f},picture {i}")));
+        using var encoder = new FakeEncoder();
+        void Write() => LatentCacheWriter.Write(ImageFolder.Open(pictures.Root, single), encoder, Of("latents"), new() { ImageSize = Size, Batch = 2, Threads = 1 }, stop: TestContext.Current.CancellationToken);
+        Write();
+        LatentCacheTests.Forget(Of("latents"));
+        string[] train = ["train", Experiment(), "-o", Of("run"), "--tracking", Store, "--set", $"data.autoencoder={Formula("vae")}",
+            "--set", $"evaluation.inception={Formula("inception")}", "--set", $"evaluation.reference={pictures.Root}"];
+        var error = new StringWriter();
+
+        Assert.Equal(1, Cli.Run(train, error));
+        Assert.Contains($"{Of("latents")}: does not say whether its captions are of classes", error.ToString(), StringComparison.Ordinal);
+        Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Write();
+        Lab(train);
+    }
+
+    [Fact]
     public void What_is_missing_is_told_before_the_first_step_with_where_to_get_it()
     {
         var (first, second, third) = (new StringWriter(), new StringWriter(), new StringWriter());

@@ -9,14 +9,14 @@ namespace JepaT.Lab;
 public sealed class Study : IDisposable
 {
     private readonly Lazy<Workbench> bench;
-    private SqliteStore? store;
+    private DeferredStore? store;
 
     private readonly Experiment original;               // as its file says
 
     private Study(Experiment experiment, Experiment original)
     {
         (Experiment, this.original) = (experiment, original);
-        bench = new(() => new Workbench(experiment, store = SqliteStore.Open(StoreUri)));
+        bench = new(() => new Workbench(experiment, store = new DeferredStore(StoreUri)));
     }
 
     /// <summary>What is studied.</summary>
