@@ -202,19 +202,6 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
     }
 
     [Fact]
-    public void A_missing_npz_is_told_with_where_such_files_come_from()
-    {
-        var path = Path.Combine(folder.FullName, "stats.npz");
-
-        var error = Assert.Throws<UserException>(() => ReferenceStatistics.FromNpz(path, stub, folder.FullName)).Message;
-
-        Assert.StartsWith($"{path}: missing", error, StringComparison.Ordinal);
-        foreach (var mend in new[] { "evaluation.reference", "VIRTUAL_imagenet256_labeled.npz of https://github.com/openai/guided-diffusion", "name a folder of the real pictures" })
-            Assert.Contains(mend, error, StringComparison.Ordinal);
-        Assert.DoesNotContain('\n', error);
-    }
-
-    [Fact]
     public void An_npz_of_something_else_is_refused_in_one_line()
     {
         var path = Path.Combine(folder.FullName, "stats.npz");
