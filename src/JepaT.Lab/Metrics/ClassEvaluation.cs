@@ -10,7 +10,8 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private const long GridSeeds = 1L << 33;                                    // a counter far from those of the measured pictures
 
     private readonly Experiment experiment;
-    private readonly TextFeatures captions;                                     // a row a class
+    private readonly Device device;
+    private readonly CaptionFeatures captions;                                  // of the classes
     private readonly Renderer? renderer;                                        // null: nothing is measured, and latents cannot be decoded
     private readonly Inception? network;
     private readonly ReferenceStatistics? reference;
@@ -24,7 +25,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
     /// <exception cref="UserException">A file is missing or does not fit, or the pictures cannot be shared out among the classes.</exception>
     public ClassEvaluation(Experiment experiment, IReadOnlyList<string> classes, ITextEncoder text, Device device)
     {
-        this.experiment = experiment;
+        (this.experiment, this.device) = (experiment, device);
         var config = experiment.Evaluation;
         protocol = new FidProtocol { Classes = classes.Count, Seed = config.Seed };
         if (config.Network == JudgeChoice.Auto)
@@ -35,7 +36,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
         }
         if (network is not null || Renderer.IsPossible(experiment.Data)) renderer = Renderer.Of(experiment.Data, device);
         else Console.Error.WriteLine($"no sample pictures: {PublicWeights.Kl16.What} is not there (data.autoencoder names it); training needs none");
-        captions = text.Encode(classes, experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
+        captions = new(classes, text, experiment.Text, device);
         var columns = Math.Min(GridColumns, classes.Count);
         shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * classes.Count / columns))];
         GridPrompts = [.. shown.Select(i => classes[i])];
@@ -86,9 +87,9 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private Tensor Generate(JepaModel model, int[] classes, long first)
     {
         using var scope = NewDisposeScope();
-        var rows = tensor(classes.Select(c => (long)c).ToArray(), device: captions.Pooled.device);
+        var rows = tensor(classes.Select(c => (long)c).ToArray(), device: device);
         var seeds = Enumerable.Range(0, classes.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
-        return renderer!.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
+        return renderer!.Render(Sampler.Images(model, captions.Of(rows), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
     }
 
     private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)
