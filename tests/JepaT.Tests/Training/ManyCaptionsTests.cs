@@ -72,6 +72,8 @@ public sealed class ManyCaptionsTests
 
         public IReadOnlyList<string> Captions { get; }
 
+        public bool? HasClasses => false;
+
         public Tensor CaptionIds { get; }
 
         public TrainingImages Take(Tensor index, long seed) => new(index.to(ScalarType.Float32).reshape(-1, 1, 1, 1), CaptionIds.index_select(0, index));
