@@ -30,7 +30,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
         _ = bench.Store;                                                // may be made only now, and must be before the folder's first file
         if (parent.HoldsRun) AtomicFile.Write(parent.Experiment, ExperimentFile.ToYaml(experiment));    // more presets or seeds may have been asked for
         else parent.Create(experiment);
-        using var call = new AblationCalls(folder, command, Commit());
+        using var call = new AblationCalls(folder, command, RunTags.Commit());
         using var log = StartParent(parent);
         var runs = new List<RunResult>();
         try
@@ -82,12 +82,18 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
 
     private RunLogger StartParent(RunFolder parent)
     {
-        if (parent.RunId is { } id) return RunLogger.Resume(bench.Store, id);
+        if (parent.RunId is { } id)
+        {
+            var resumed = RunLogger.Resume(bench.Store, id);
+            resumed.LogEnvironment(FormattableString.Invariant($"resumed/{TimeProvider.System.GetUtcNow():yyyyMMdd-HHmmss}"));
+            return resumed;
+        }
         var log = RunLogger.Start(bench.Store, experiment.Name, "ablation");
         parent.SetRunId(log.RunId);
         log.Params(ExperimentFile.SettingsOf(experiment).Where(s => s.Key is not ("fusion" or "seed")));        // these two vary below
         log.Tag("jepat.folder", Path.GetFullPath(folder));
         log.Artifact(parent.Experiment);
+        log.LogEnvironment();
         return log;
     }
 
@@ -115,7 +121,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     public static AblationResult Summary(Experiment experiment, Workbench bench, IReadOnlyList<RunResult> runs, string command) => new(experiment.Name, runs, bench.Evaluation.GridPrompts,
         ExperimentFile.ToYaml(experiment), command, Machine.Describe(), TimeProvider.System.GetLocalNow(), $"{bench.Train.Name} ({bench.Train.Digest} train{(bench.Test is { } test ? $", {test.Digest} test" : "")})")
     {
-        Commit = Commit(),
+        Commit = RunTags.Commit(),
         HeldOutPrompts = bench.Evaluation.GridHeldOut,
     };
 
@@ -131,9 +137,6 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             foreach (var metric in group.SelectMany(r => r.Final.Keys).Distinct().Where(IsHeadline))
                 log.Metric($"{metric}/{group.Key}", group.Where(r => r.Final.ContainsKey(metric)).Average(r => r.Final[metric]), 0);
     }
-
-    private static string? Commit() => RunTags.Create() is var tags && tags.TryGetValue("mlflow.source.git.commit", out var commit)
-        ? commit + (tags["mlflow.source.git.dirty"] == "true" ? " (with changes)" : "") : null;
 
     private static bool IsHeadline(string metric) => MetricName.Parse(metric)?.Family is "fid" or "is" || metric.StartsWith("alignment_seen_fashion", StringComparison.Ordinal)
         || metric.StartsWith("alignment_held_out_fashion", StringComparison.Ordinal);

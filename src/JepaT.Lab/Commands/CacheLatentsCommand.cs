@@ -66,7 +66,7 @@ internal sealed class CacheLatentsCommand : Command<CacheLatentsCommand.Settings
         public string Dtype { get; init; } = "float32";
 
         [CommandOption("--verify")]
-        [Description("Only compare the cache's files with their checksums.")]
+        [Description("Only compare the cache's files with their checksums. Training checks each picture's own whenever it reads it.")]
         public bool Verify { get; init; }
 
         public override ValidationResult Validate() =>

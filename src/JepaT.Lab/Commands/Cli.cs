@@ -42,7 +42,7 @@ internal static partial class Cli
         }
         catch (Exception e) when (Explain(e, args) is { } line)
         {
-            error.WriteLine($"error: {line.ReplaceLineEndings(" ")}");
+            error.WriteLine($"error: {Secrets.Hide(line.ReplaceLineEndings(" "))}");
             return 1;
         }
     }

@@ -46,6 +46,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         try
         {
             log.Params(ExperimentFile.SettingsOf(experiment));
+            log.LogEnvironment();
             log.Tag("jepat.checkpoint", checkpoint);
             var card = bench.Evaluation.Card;
             if (card is not null) log.Params(card.Params());

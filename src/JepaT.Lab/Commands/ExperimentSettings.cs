@@ -57,7 +57,10 @@ internal class ExperimentSettings : CommandSettings
         output.Write(ExperimentFile.ToYaml(experiment));
         output.WriteLine($"# {total:N0} parameters, {used:N0} in use with fusion {experiment.Fusion}; {model.Tokens} tokens of {model.TokenDim} numbers");
         output.WriteLine($"# weights, EMA, gradients and optimizer: {total * 4.0 * 5 / 1e6:N0} MB without activations");
-        output.WriteLine($"# at least {MachineLimits.LeastMemory(experiment, training: true) / 1e9:N1} GB of memory in all; this machine has {Machine.Memory() / 1e9:N1} GB");
+        var (host, device) = MachineLimits.LeastMemory(experiment, training: true);
+        output.WriteLine(device > 0
+            ? $"# at least {device / 1e9:N1} GB of memory in all on {experiment.Device}, and {host / 1e9:N1} GB of this machine's {Machine.Memory() / 1e9:N1} GB"
+            : $"# at least {host / 1e9:N1} GB of memory in all; this machine has {Machine.Memory() / 1e9:N1} GB");
         var (cost, training) = (TrainingCost.Of(experiment), experiment.Training);
         var whole = cost.Step * training.Steps;
         output.WriteLine($"# a step: {training.EffectiveBatch:N0} pictures, {Si(cost.Step)}FLOP; all {training.Steps:N0}: {(double)training.EffectiveBatch * training.Steps:N0} pictures, {Si(whole)}FLOP,"

@@ -48,6 +48,9 @@ internal sealed class WeightsCommand : Command<WeightsCommand.Settings>
         private static ValidationResult Wrong(string message) => ValidationResult.Error(message);
     }
 
+    // A longer name pushes its own line only.
+    private const int MaxColumn = 100;
+
     private static readonly Dictionary<string, ScalarType> Types = new()
     {
         ["float32"] = ScalarType.Float32,
@@ -57,34 +60,41 @@ internal sealed class WeightsCommand : Command<WeightsCommand.Settings>
 
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
-        if (settings.Action == "inspect") Inspect(settings.File, settings.Section, AnsiConsole.Console);
-        else Convert(settings, AnsiConsole.Console);
+        if (settings.Action == "inspect") Inspect(settings.File, settings.Section, AnsiConsole.Profile.Out.Writer);
+        else Convert(settings, AnsiConsole.Profile.Out.Writer);
         return 0;
     }
 
-    /// <summary>A table of the tensors, then what the file is.</summary>
-    internal static void Inspect(string path, string? section, IAnsiConsole console)
+    /// <summary>A table of the tensors, a line each however many there are, then what the file is.</summary>
+    internal static void Inspect(string path, string? section, TextWriter output)
     {
         using var file = WeightFile.Open(path, section);
-        if (!console.Profile.Out.IsTerminal) console.Profile.Width = 250;       // a line a tensor, for grep and cut
-        var table = new Table().Border(TableBorder.Simple).AddColumns("Name", "Type", "Shape").AddColumn(new TableColumn("Bytes").RightAligned());
-        foreach (var e in file.Entries)
-            table.AddRow(new[] { OneLine(e.Name), e.Type, $"({string.Join(", ", e.Shape)})", Number(e.Bytes) }.Select(Markup.Escape).ToArray());
-        console.Write(table);
-        var output = console.Profile.Out.Writer;                                // never wrapped: it is to be copied
+        string[] titles = ["Name", "Type", "Shape", "Bytes"];
+        int[] widths = [.. titles.Select(t => t.Length)];
+        foreach (var row in file.Entries.Select(Row))
+            for (var i = 0; i < row.Length; i++) widths[i] = Math.Min(MaxColumn, Math.Max(widths[i], row[i].Length));
+        Write(titles);
+        Write([.. widths.Select(w => new string('─', w))]);
+        foreach (var e in file.Entries) Write(Row(e));
+        output.WriteLine();
         output.WriteLine($"format      {file.Format}, {Number(file.Length)} bytes");
         if (file.Section.Length > 0) output.WriteLine($"section     {file.Section}, of {string.Join(", ", file.Sections.Select(s => s.Length == 0 ? "(no name)" : OneLine(s)))}");
-        output.WriteLine($"tensors     {file.Entries.Count}, {Number(file.Entries.Sum(e => e.Count))} parameters, {Number(file.Entries.Sum(e => e.Bytes))} bytes");
+        output.WriteLine($"tensors     {file.Entries.Count}, {Number(file.Entries.Sum(e => (decimal)e.Count))} parameters, {Number(file.Entries.Sum(e => (decimal)e.Bytes))} bytes");
         if (file.Unread.Count > 0) output.WriteLine($"passed over {string.Join(", ", file.Unread.Select(OneLine))}");
         foreach (var (key, value) in file.Metadata) output.WriteLine($"metadata    {OneLine(key)} = {OneLine(value)}");
         output.WriteLine($"sha-256     {Hash(path)}");
+
+        static string[] Row(WeightEntry e) => [OneLine(e.Name), OneLine(e.Type), $"({string.Join(", ", e.Shape)})", Number(e.Bytes)];
+
+        void Write(string[] cells) => output.WriteLine($"{cells[0].PadRight(widths[0])}  {cells[1].PadRight(widths[1])}  {cells[2].PadRight(widths[2])}  {cells[3].PadLeft(widths[3])}");
     }
 
-    private static void Convert(Settings settings, IAnsiConsole console)
+    private static void Convert(Settings settings, TextWriter console)
     {
         var output = settings.Output!;
         AtomicFile.Require(output);
         using var file = WeightFile.Open(settings.File, settings.Section);
+        if (file.Files.Any(f => SamePath.Is(f, output))) throw new UserException($"{output}: is the file to be converted, or a part of it; name another file to write");
         var tensors = ToWrite(file, settings);
         if (Path.GetExtension(output) == ".safetensors")
         {
@@ -104,7 +114,7 @@ internal sealed class WeightsCommand : Command<WeightsCommand.Settings>
         {
             AtomicFile.Write(output, stream => TorchWriter.Save(stream, tensors));
         }
-        console.Profile.Out.Writer.WriteLine($"{Path.GetFullPath(output)}  ({tensors.Count} tensors{(file.Section.Length > 0 ? $" of {file.Section}" : "")} from {settings.File})");
+        console.WriteLine($"{Path.GetFullPath(output)}  ({tensors.Count} tensors{(file.Section.Length > 0 ? $" of {file.Section}" : "")} from {settings.File})");
     }
 
     // Read one after the other while the file is written: the memory of one tensor does.
@@ -114,9 +124,11 @@ internal sealed class WeightsCommand : Command<WeightsCommand.Settings>
         foreach (var entry in file.Entries)
         {
             if ((settings.Published ? PublishedNames.Own(entry.Name) : entry.Name) is not { } name) continue;
-            var type = entry.ScalarType ?? throw new UserException($"{file.Path}: tensor {OneLine(entry.Name)} is {entry.Type}, which cannot be converted here");
-            if (settings.Type is { } wanted && entry.Type is ("float64" or "float32" or "float16" or "bfloat16")) type = Types[wanted];
-            tensors.Add(new(name, type, entry.Shape, () => file.Read(entry.Name)));
+            // Types without TorchSharp's are eights of a float or newer ones, but for the three whole numbers.
+            var floats = entry.Type is "float64" or "float32" or "float16" or "bfloat16" || entry.ScalarType is null && entry.Type is not ("uint16" or "uint32" or "uint64");
+            if (settings.Type is not null && floats && entry.ScalarType is null)
+                throw new UserException($"{file.Path}: tensor {OneLine(entry.Name)} is {OneLine(entry.Type)}, which cannot be converted here; leave --dtype out to copy it as it is");
+            tensors.Add(file.ToWrite(entry.Name, name, settings.Type is { } wanted && floats ? Types[wanted] : null));
         }
         return tensors.Select(t => t.Name).Distinct().Count() == tensors.Count ? tensors
             : throw new UserException($"{file.Path}: two of its names become one without their prefixes; leave --published out");
@@ -128,7 +140,7 @@ internal sealed class WeightsCommand : Command<WeightsCommand.Settings>
         return System.Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
-    private static string Number(long n) => n.ToString("N0", CultureInfo.InvariantCulture);
+    private static string Number(decimal n) => n.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string OneLine(string text)
     {

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace JepaT.Lab;
 
 /// <summary>
@@ -8,20 +6,27 @@ namespace JepaT.Lab;
 /// </summary>
 internal static class CentreCrop
 {
+    // Rows that are halved at once: what is narrowed before it is lowered takes memory of its own.
+    private const int BandPixels = 1 << 20;
+
     /// <summary>Crops a picture of four 8-bit channels.</summary>
-    /// <param name="pixels">Width × height pixels, row by row.</param>
+    /// <param name="pixels">Width × height pixels, row by row. They are overwritten.</param>
     /// <param name="width">Width of the picture.</param>
     /// <param name="height">Height of the picture.</param>
     /// <param name="side">Side of the square.</param>
     /// <param name="crop">Receives side × side pixels.</param>
-    public static void Apply(ReadOnlySpan<uint> pixels, int width, int height, int side, Span<uint> crop)
+    public static void Apply(Span<uint> pixels, int width, int height, int side, Span<uint> crop)
     {
         if (Math.Min(width, height) >= 2 * side)
         {
-            var half = ArrayPool<uint>.Shared.Rent((width / 2) * (height / 2));
-            PillowResize.Resize(pixels, (width, height), (width / 2, height / 2), ResizeFilter.Box, half, (0, 0, width / 2, height / 2));
-            Apply(half, width / 2, height / 2, side, crop);
-            ArrayPool<uint>.Shared.Return(half);
+            // In place: a halved row lies before the rows that are still to be read.
+            var (w2, h2, band) = (width / 2, height / 2, Math.Max(BandPixels / width, 1));
+            for (var y = 0; y < h2; y += band)
+            {
+                var rows = Math.Min(band, h2 - y);
+                PillowResize.Resize(pixels, (width, height), (w2, h2), ResizeFilter.Box, pixels[(y * w2)..], (0, y, w2, rows));
+            }
+            Apply(pixels, w2, h2, side, crop);
             return;
         }
         var scale = (double)side / Math.Min(width, height);

@@ -56,7 +56,7 @@ public sealed class ImageFolder
     {
         var found = List(root);
         var files = found.ConvertAll(f => f.Path).ToArray();
-        var (texts, ids) = captions is not null ? ByFile(files, captions) : ByClass(root, files, classes, template);
+        var (texts, ids) = captions is not null ? ByFile(root, files, captions) : ByClass(root, files, classes, template);
         return new(root, files, DigestOf(found, texts, ids), texts, ids, captions is null);
     }
 
@@ -86,13 +86,13 @@ public sealed class ImageFolder
         }
     }
 
-    private static (string[] Captions, int[] Ids) ByFile(string[] files, string path)
+    private static (string[] Captions, int[] Ids) ByFile(string root, string[] files, string path)
     {
         var captionOf = CaptionFile.Read(path);
         if (files.FirstOrDefault(f => !captionOf.ContainsKey(f)) is { } bare)
-            throw new UserException($"{path}: {files.Count(f => !captionOf.ContainsKey(f))} of {files.Length} pictures have no caption, the first is {bare}");
+            throw new UserException($"{path}: {files.Count(f => !captionOf.ContainsKey(f))} of {files.Length} pictures have no caption, the first is {bare}: add a line for each, named by its path below {root}, or move them out of the folder");
         if (captionOf.Count > files.Length)
-            throw new UserException($"{path}: {captionOf.Count - files.Length} of its pictures are not in the folder, the first is {captionOf.Keys.Except(files).First()}");
+            throw new UserException($"{path}: {captionOf.Count - files.Length} of its pictures are not in the folder, the first is {captionOf.Keys.Except(files).First()}: put them below {root}, or delete their lines");
         var number = new Dictionary<string, int>();
         var ids = Array.ConvertAll(files, f => number.TryGetValue(captionOf[f], out var id) ? id : number[captionOf[f]] = number.Count);
         return ([.. number.Keys], ids);

@@ -10,11 +10,18 @@ internal sealed class CorruptPictureException(string message) : Exception(messag
 /// <summary>
 /// Decodes JPEG, PNG and WebP as Pillow's <c>convert("RGB")</c> does: transparency is dropped, not blended; colour profiles and the
 /// EXIF orientation are not applied. The content decides on the format, not the name: ImageNet has a PNG that is named .JPEG.
+/// One thing is done otherwise: of 16-bit grey the upper 8 bits are taken, as Pillow itself does with 16-bit colour. Pillow's
+/// <c>convert("RGB")</c> cuts every 16-bit grey above 255 to white, which leaves a white picture.
 /// </summary>
 internal static class PictureFile
 {
     /// <summary>Pillow's limit against pictures that are small files and fill the memory.</summary>
     public const long MostPixels = 178_956_970;
+
+    // A larger picture takes more than 64 MB: only one such is decoded at a time, whatever the number of threads.
+    private const long LargePixels = 1 << 24;
+
+    private static readonly Lock OneLarge = new();
 
     /// <summary>Endings of the names that are taken for pictures, in any case.</summary>
     public static IReadOnlyList<string> Endings { get; } = [".jpg", ".jpeg", ".png", ".webp"];
@@ -32,6 +39,11 @@ internal static class PictureFile
             throw new CorruptPictureException($"holds {codec.EncodedFormat}, not JPEG, PNG or WebP");
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         if ((long)width * height > MostPixels) throw new CorruptPictureException($"{width} × {height} pixels are more than {MostPixels}");
+        if ((long)width * height > LargePixels)
+        {
+            lock (OneLarge) ReadLarge(codec, width, height, side, crop);
+            return;
+        }
         var pixels = ArrayPool<uint>.Shared.Rent(width * height);
         try
         {
@@ -41,6 +53,22 @@ internal static class PictureFile
         finally
         {
             ArrayPool<uint>.Shared.Return(pixels);
+        }
+    }
+
+    // Neither rounded up to a power of two nor kept, as a pool would do.
+    private static unsafe void ReadLarge(SKCodec codec, int width, int height, int side, Span<uint> crop)
+    {
+        var memory = NativeMemory.Alloc((nuint)width * (nuint)height, sizeof(uint));
+        try
+        {
+            var pixels = new Span<uint>(memory, width * height);
+            Decode(codec, width, height, pixels);
+            CentreCrop.Apply(pixels, width, height, side, crop);
+        }
+        finally
+        {
+            NativeMemory.Free(memory);
         }
     }
 
@@ -57,7 +85,7 @@ internal static class PictureFile
         }
     }
 
-    private static unsafe void Decode(SKCodec codec, int width, int height, uint[] pixels)
+    private static unsafe void Decode(SKCodec codec, int width, int height, Span<uint> pixels)
     {
         // No colour space in the wanted form: Skia then converts no colours. Transparency stays apart, so colours are as stored.
         var opaque = codec.Info.AlphaType == SKAlphaType.Opaque;

@@ -13,7 +13,7 @@ internal static class MachineLimits
     public static void Check(Experiment experiment, bool training)
     {
         Threads("threads", experiment.Threads);
-        var (need, have) = (LeastMemory(experiment, training), (double)Machine.Memory());
+        var (need, have) = (LeastMemory(experiment, training).Host, (double)Machine.Memory());
         if (need > have)
             throw new UserException(FormattableString.Invariant($"this experiment needs at least {need / 1e9:N1} GB of memory, the machine has {have / 1e9:N1} GB: ")
                 + (training ? "lower model.dim, the depths, training.batch_size or evaluation.batch_size" : "lower evaluation.batch_size"));
@@ -29,21 +29,21 @@ internal static class MachineLimits
 
     /// <summary>
     /// Bytes that cannot be done without: weights, EMA, gradients and both moments; and the larger of the activations that a training
-    /// step keeps for its backward pass and those of one layer in sampling. Measured peaks are two to three times as high. On another
-    /// device only the weights, which pass through the machine's memory.
+    /// step keeps for its backward pass and those of one layer in sampling. Measured peaks are two to three times as high. All of it lies
+    /// in the machine's memory, or on another device; then only the weights pass through the machine's.
     /// </summary>
-    public static double LeastMemory(Experiment experiment, bool training)
+    public static (double Host, double Device) LeastMemory(Experiment experiment, bool training)
     {
         var model = experiment.ResolvedModel;
         double parameters, noises;
         using (var outline = JepaModel.Outline(model))
             (parameters, noises) = (outline.NamedWeights().Sum(p => p.Value.numel()), outline.StepNoises(experiment.Sampling));
-        if (experiment.Device != "cpu") return Float * parameters;
         var sampling = Float * Math.Min(experiment.Evaluation.BatchSize, experiment.Evaluation.Count)
             * (2.0 * (model.BufferTokens + model.Tokens) * (4.0 + model.MlpRatio) * model.Dim + 2 * noises * model.Tokens * model.TokenDim);
-        return training
+        var all = training
             ? Float * 5 * parameters + Math.Max(sampling, experiment.Training.BatchSize * Activations(model, experiment.Training.MinimumMaskRatio))
             : Float * parameters + sampling;
+        return experiment.Device == "cpu" ? (all, 0) : (Float * parameters, all);
     }
 
     /// <summary>Bytes for each picture of a training step.</summary>

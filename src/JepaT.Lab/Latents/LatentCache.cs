@@ -60,6 +60,9 @@ public sealed class LatentCache : IDisposable
     /// <summary>C, H, W of the moments: half of the channels are means, half log-variances.</summary>
     public IReadOnlyList<int> Shape => index.Shape;
 
+    /// <summary>Whether damage is noticed when a picture is read; in caches of the old format only <see cref="Verify"/> sees it.</summary>
+    public bool HasChecksums => index.HasChecksums();
+
     /// <summary>As <see cref="ImageFolder.Captions"/>.</summary>
     public IReadOnlyList<string> Captions { get; }
 
@@ -69,7 +72,7 @@ public sealed class LatentCache : IDisposable
     /// <summary>For each picture its place in <see cref="Captions"/>.</summary>
     public IReadOnlyList<int> CaptionIds => captionIds;
 
-    /// <summary>Opens a finished cache; checks format and sizes, but no checksums (see <see cref="Verify"/>).</summary>
+    /// <summary>Opens a finished cache; checks format and sizes. Each picture's checksum is checked when it is read, the files' own by <see cref="Verify"/>.</summary>
     /// <exception cref="UserException">There is none, it is unfinished, or a file is missing or has another size.</exception>
     public static LatentCache Open(string folder)
     {
@@ -105,6 +108,7 @@ public sealed class LatentCache : IDisposable
     /// <summary>
     /// Moments of pictures: index (B) int64 and mirrored (B) bool, both on the CPU -> (B, C, H, W) float32 on the CPU. Reads only these.
     /// </summary>
+    /// <exception cref="UserException">The checksum of one does not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such picture.</exception>
     public unsafe Tensor Moments(Tensor index, Tensor mirrored)
     {
@@ -116,7 +120,10 @@ public sealed class LatentCache : IDisposable
         {
             var (shard, at) = Locate(numbers[b]);
             using var place = moments[b];
-            new ReadOnlySpan<byte>(shards[shard].Start + (2L * at + (mirror[b] ? 1 : 0)) * size, size).CopyTo(place.bytes);
+            var record = 2L * at + (mirror[b] ? 1 : 0);
+            var bytes = new ReadOnlySpan<byte>(shards[shard].Start + record * size, size);
+            RequireSound(shard, record, bytes);
+            bytes.CopyTo(place.bytes);
         }
         return moments.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
@@ -148,9 +155,20 @@ public sealed class LatentCache : IDisposable
         return (shard, (int)number - starts[shard]);
     }
 
+    private int CountOf(int shard) => (shard + 1 < starts.Count ? starts[shard + 1] : Count) - starts[shard];
+
+    // Caches of the old format have none: there only --verify sees damage.
+    private unsafe void RequireSound(int shard, long record, ReadOnlySpan<byte> moments)
+    {
+        if (!index.HasChecksums()) return;
+        var sums = shards[shard].Start + CountOf(shard) * (2L * index.RecordBytes() + sizeof(int));
+        if (BinaryPrimitives.ReadUInt32LittleEndian(new(sums + record * sizeof(uint), sizeof(uint))) != Crc32C.Of(moments))
+            throw new UserException($"{shards[shard].Path}: is damaged (the checksum of a picture does not fit); the same ./lab cache-latents command makes the file anew, --verify names all such files");
+    }
+
     private unsafe void ReadCaptionIds(int shard)
     {
-        var count = (shard + 1 < starts.Count ? starts[shard + 1] : Count) - starts[shard];
+        var count = CountOf(shard);
         var ids = new ReadOnlySpan<byte>(shards[shard].Start + 2L * count * index.RecordBytes(), count * sizeof(int));
         for (var i = 0; i < count; i++)
         {

@@ -144,12 +144,13 @@ internal sealed class LatentCacheWriter
     {
         using var file = File.Create(path);
         using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var checksums = new List<uint>();
         var (kept, skipped) = (new List<long>(), new SortedDictionary<string, string>(StringComparer.Ordinal));
         foreach (var asked in BatchesOf(number))
         {
             stop.ThrowIfCancellationRequested();
             using var pictures = batches.Next();
-            var good = Moments(pictures, moments => Append(moments.bytes), stop);
+            var good = Moments(pictures, AppendMoments, stop);
             kept.AddRange(good);
             foreach (var bad in asked.Except(good)) skipped[source.Files[(int)bad]] = batches.WhyCorrupt(bad);
             done(asked.Length);
@@ -157,8 +158,18 @@ internal sealed class LatentCacheWriter
         var ids = new byte[kept.Count * sizeof(int)];
         for (var i = 0; i < kept.Count; i++) BinaryPrimitives.WriteInt32LittleEndian(ids.AsSpan(i * sizeof(int)), source.CaptionIds[(int)kept[i]]);
         Append(ids);
+        var sums = new byte[checksums.Count * sizeof(uint)];
+        for (var i = 0; i < checksums.Count; i++) BinaryPrimitives.WriteUInt32LittleEndian(sums.AsSpan(i * sizeof(uint)), checksums[i]);
+        if (index.HasChecksums()) Append(sums);                                 // a cache begun in the old format goes on in it
         file.Flush(flushToDisk: true);
         return new(number, kept.Count, Convert.ToHexStringLower(sha.GetHashAndReset()), skipped);
+
+        void AppendMoments(Tensor moments)
+        {
+            var bytes = moments.bytes;
+            for (var at = 0; at < bytes.Length; at += index.RecordBytes()) checksums.Add(Crc32C.Of(bytes.Slice(at, index.RecordBytes())));
+            Append(bytes);
+        }
 
         void Append(ReadOnlySpan<byte> bytes)
         {

@@ -7,11 +7,12 @@ namespace JepaT.Lab;
 /// <summary>
 /// <c>index.json</c> of a latent cache: what the latents were made of, and the shards that are finished. Beside it lie <c>captions.json</c>,
 /// the list of captions, and one file a shard. A shard holds, for each of its pictures, the moments of the picture and of its mirror
-/// image (each C × H × W numbers, little endian), and after all of them one int32 a picture: its place in the captions.
+/// image (each C × H × W numbers, little endian), and after all of them one int32 a picture: its place in the captions; then a CRC-32C of
+/// each of these moments, which are checked whenever they are read. Format 1 had no such checksums.
 /// </summary>
 internal sealed record LatentIndex
 {
-    public const string FileName = "index.json", CaptionsName = "captions.json", CurrentFormat = "jepat-latents-1";
+    public const string FileName = "index.json", CaptionsName = "captions.json", CurrentFormat = "jepat-latents-2", OldFormat = "jepat-latents-1";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -60,8 +61,11 @@ internal sealed record LatentIndex
     /// <summary>Bytes of one picture's moments, without its mirror image.</summary>
     public int RecordBytes() => Shape[0] * Shape[1] * Shape[2] * (Dtype == "float16" ? 2 : 4);
 
+    /// <summary>Whether each picture's moments have a checksum.</summary>
+    public bool HasChecksums() => Format != OldFormat;
+
     /// <summary>Bytes that a shard's file must have.</summary>
-    public long BytesOf(LatentShard shard) => shard.Count * (2L * RecordBytes() + sizeof(int));
+    public long BytesOf(LatentShard shard) => shard.Count * (2L * RecordBytes() + sizeof(int) + (HasChecksums() ? 2 * sizeof(uint) : 0));
 
     /// <summary>Reads a cache's index.</summary>
     /// <exception cref="UserException">There is none, or not one of this format.</exception>
@@ -70,7 +74,7 @@ internal sealed record LatentIndex
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path)) throw new UserException($"{folder}: holds no latents ({FileName} is missing); make them with ./lab cache-latents");
         var index = Parse<LatentIndex>(path, File.ReadAllText(path));
-        if (index.Format != CurrentFormat) throw new UserException($"{path}: has format '{index.Format}', this program reads {CurrentFormat}; make the cache anew");
+        if (index.Format is not (CurrentFormat or OldFormat)) throw new UserException($"{path}: has format '{index.Format}', this program reads {OldFormat} and {CurrentFormat}; make the cache anew");
         if (index.Shape is not [> 0 and <= 4096, > 0 and <= 4096, > 0 and <= 4096] || index.Shape[0] % 2 == 1 || (long)index.Shape[0] * index.Shape[1] * index.Shape[2] > 1 << 28
             || index.ShardSize is < 1 or > 1 << 20 || index.SourceCount < 1 || index.ImageSize < 1 || index.Dtype is not ("float32" or "float16")
             || index.Shards.Any(s => s.Number < 0 || s.Number >= index.ShardCount() || s.Count < 0 || s.Count > index.ShardSize)

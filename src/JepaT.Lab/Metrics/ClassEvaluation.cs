@@ -11,8 +11,8 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private const long GridSeeds = 1L << 33;                                    // a counter far from those of the measured pictures
 
     private readonly Experiment experiment;
-    private readonly TextFeatures captions;                                     // a row a caption that is used
-    private readonly Dictionary<int, long> rowOf;                               // its number in the data set -> row
+    private readonly Device device;
+    private readonly CaptionFeatures captions;                                  // of the classes or pictures
     private readonly Renderer? renderer;                                        // null: nothing is measured, and latents cannot be decoded
     private readonly Inception? network;
     private readonly ReferenceStatistics? reference;
@@ -26,7 +26,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
     /// <exception cref="UserException">A file is missing or does not fit, or the pictures cannot be shared out among the classes.</exception>
     public ClassEvaluation(Experiment experiment, ITrainingData data, ITextEncoder text, Device device)
     {
-        this.experiment = experiment;
+        (this.experiment, this.device) = (experiment, device);
         var config = experiment.Evaluation;
         protocol = new();
         if (config.Network == JudgeChoice.Auto)
@@ -37,14 +37,10 @@ internal sealed class ClassEvaluation : IModelEvaluation
         }
         if (network is not null || Renderer.IsPossible(experiment.Data)) renderer = Renderer.Of(experiment.Data, device);
         else Console.Error.WriteLine($"no sample pictures: {PublicWeights.Kl16.What} is not there (data.autoencoder names it); training needs none");
-        var all = data.Captions;
-        var columns = Math.Min(GridColumns, all.Count);
-        shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * all.Count / columns))];
-        GridPrompts = [.. shown.Select(i => all[i])];
-        var measured = network is null ? [] : Enumerable.Range(0, protocol.Count).Select(protocol.PromptOf);
-        var used = measured.Concat(shown).Distinct().ToList();
-        rowOf = used.Select((caption, row) => (caption, row)).ToDictionary(u => u.caption, u => (long)u.row);
-        captions = text.Encode([.. used.Select(i => all[i])], experiment.Text).Each(t => t.to(device).DetachFromDisposeScope());
+        captions = new(data.Captions, text, experiment.Text, device);
+        var columns = Math.Min(GridColumns, data.Captions.Count);
+        shown = [.. Enumerable.Range(0, columns).Select(i => (int)((long)i * data.Captions.Count / columns))];
+        GridPrompts = [.. shown.Select(i => data.Captions[i])];
     }
 
     /// <inheritdoc/>
@@ -105,9 +101,9 @@ internal sealed class ClassEvaluation : IModelEvaluation
     private Tensor Generate(JepaModel model, int[] prompts, long first)
     {
         using var scope = NewDisposeScope();
-        var rows = tensor(prompts.Select(p => rowOf[p]).ToArray(), device: captions.Pooled.device);
+        var rows = tensor(prompts.Select(p => (long)p).ToArray(), device: device);
         var seeds = Enumerable.Range(0, prompts.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
-        return renderer!.Render(Sampler.Images(model, captions.Each(t => t.index_select(0, rows)), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
+        return renderer!.Render(Sampler.Images(model, captions.Of(rows), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
     }
 
     private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)

@@ -67,7 +67,7 @@ internal sealed partial record NpyHeader(ScalarType Type, int ElementSize, bool 
         if (!descr.Success || !order.Success || !sizes.Success) throw new InvalidDataException("its NumPy header names no simple type, order and shape");
         var type = descr.Groups[2].Value;
         if (!Types.TryGetValue(type, out var known)) throw new InvalidDataException($"element type {type} is not read (floats and integers are)");
-        if (descr.Groups[1].Value == ">" && known.Size > 1) throw new InvalidDataException("its numbers are big-endian; save it with little-endian ones");
+        if (descr.Groups[1].Value == ">" && known.Size > 1) throw new InvalidDataException($"holds big-endian numbers ('>{type}'), which are not read here: in NumPy, save it again as array.astype('<{type}')");
         var parts = sizes.Groups[1].Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         if (parts.Length > MaxDimensions) throw new InvalidDataException($"{parts.Length} dimensions are too many");
         var shape = new long[parts.Length];

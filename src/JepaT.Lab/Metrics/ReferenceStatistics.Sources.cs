@@ -18,6 +18,10 @@ public sealed partial class ReferenceStatistics
     /// <exception cref="UserException">The file is missing, broken, or holds neither; or the statistics are another network's.</exception>
     public static ReferenceStatistics FromNpz(string path, IFeatureNetwork network, string? cacheFolder = null, Action<string>? note = null)
     {
+        if (!File.Exists(path))
+            throw new UserException($"{path}: missing; generated pictures are compared with it (evaluation.reference). For ImageNet at 256 pixels it is ADM's reference batch, "
+                + "VIRTUAL_imagenet256_labeled.npz of https://github.com/openai/guided-diffusion (evaluations/), or a file of mu and sigma such as adm_in256_stats.npz of "
+                + "https://github.com/LTH14/mar (fid_stats/); or name a folder of the real pictures in its place, whose statistics are computed here once and kept");
         using var npz = NpzFile.Open(path);
         var key = new ReferenceKey(Path.GetFileNameWithoutExtension(path), "npz", HashOf(path), network.Name, network.Hash);
         var known = npz.Names.Contains("mu") || npz.Names.Contains("sigma");

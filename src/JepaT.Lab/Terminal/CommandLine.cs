@@ -5,7 +5,8 @@ internal static class CommandLine
 {
     public static string Text() => Of(Environment.GetCommandLineArgs().Skip(1));
 
-    public static string Of(IEnumerable<string> arguments) => string.Join(' ', arguments.Prepend("./lab").Select(Quote));
+    /// <summary>Quoted where a shell asks for it, without passwords.</summary>
+    public static string Of(IEnumerable<string> arguments) => string.Join(' ', arguments.Prepend("./lab").Select(a => Quote(Secrets.Hide(a))));
 
     private static string Quote(string argument) =>
         argument.Length > 0 && argument.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c, StringComparison.Ordinal)) ? argument : $"'{argument.Replace("'", "'\\''", StringComparison.Ordinal)}'";

@@ -18,12 +18,11 @@ internal static class Machine
             .Append(long.Parse(total, CultureInfo.InvariantCulture) * 1024).Min();
     }
 
+    /// <summary>The processor's name, where the system tells it.</summary>
+    public static string? Processor() => File.Exists(CpuInfo)
+        ? File.ReadLines(CpuInfo).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':', 2)[1].Trim() : null;
+
     /// <summary>In a line, for reports.</summary>
-    public static string Describe()
-    {
-        var model = File.Exists(CpuInfo)
-            ? File.ReadLines(CpuInfo).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':', 2)[1].Trim()
-            : null;
-        return $"{model ?? RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores ({get_num_threads()} threads), {RuntimeInformation.OSDescription}, .NET {Environment.Version}, TorchSharp {typeof(torch).Assembly.GetName().Version?.ToString(3)}";
-    }
+    public static string Describe() =>
+        $"{Processor() ?? RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores ({get_num_threads()} threads), {RuntimeInformation.OSDescription}, .NET {Environment.Version}, TorchSharp {typeof(torch).Assembly.GetName().Version?.ToString(3)}";
 }

@@ -1,35 +1,35 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 
 namespace JepaT.Lab;
 
 /// <summary>
-/// Keeps what a slow encoder made of each caption, in memory and in one file named by the encoder's fingerprint: the 1,000 class
-/// captions of ImageNet are encoded once. Meant for captions that come again; all of them are held in memory.
+/// Keeps what a slow encoder made of each caption in one file, named by the encoder's fingerprint, for all processes: the 1,000 class
+/// captions of ImageNet are encoded once. Of a million captions as well, only those are in memory that are asked for.
 /// </summary>
-/// <remarks>
-/// The file is safetensors: <c>pooled</c> (N, Dim), <c>tokens</c> (all tokens in a row, Dim), <c>lengths</c> (N), the captions in the
-/// metadata. Each call that met new captions replaces it as a whole, so a reader never sees a part; of two processes that
-/// write at once the later wins, and the other's captions are encoded again next time. A file that is damaged is named and rebuilt.
-/// </remarks>
+/// <remarks>The file's form is <see cref="TextStore"/>'s. Where it is full or cannot be written, captions are encoded each time they come.</remarks>
 public sealed class CachedText : ITextEncoder, IDisposable
 {
+    /// <summary>The file grows up to this: some 1.3 million captions of 12 tokens by CLIP.</summary>
+    internal const long MostBytes = 32L << 30;
+
+    // Captions that are looked up and encoded at once, and those kept in memory since they come again and again.
+    internal const int AtOnce = 4096;
+    private const int MostRecent = 1024;
+
     private readonly ITextEncoder inner;
-    private readonly string path, fingerprint;
-    private readonly Action<string> note;
-    private readonly Dictionary<string, (float[] Pooled, float[]? Tokens)> known = [];
+    private readonly TextStore store;
+    private readonly Dictionary<string, EncodedText> recent = [];
 
     /// <param name="inner">The encoder; it is disposed with this one.</param>
     /// <param name="fingerprint">Tells its weights from all others, e.g. <see cref="ClipText.Fingerprint"/>.</param>
     /// <param name="folder">Where the file lies; the user's cache by default.</param>
     /// <param name="note">Is told of a damaged file or one that cannot be written; standard error by default.</param>
-    public CachedText(ITextEncoder inner, string fingerprint, string? folder = null, Action<string>? note = null)
+    public CachedText(ITextEncoder inner, string fingerprint, string? folder = null, Action<string>? note = null) : this(inner, fingerprint, folder, note, MostBytes) { }
+
+    internal CachedText(ITextEncoder inner, string fingerprint, string? folder, Action<string>? note, long mostBytes)
     {
-        (this.inner, this.fingerprint, this.note) = (inner, fingerprint, note ?? Console.Error.WriteLine);
-        path = Path.Combine(folder ?? CacheFolder.Of("text"), $"{inner.Name}-{fingerprint[..16]}.safetensors");
-        if (File.Exists(path)) Read();
+        this.inner = inner;
+        store = new(Path.Combine(folder ?? CacheFolder.Of("text"), $"{inner.Name}-{fingerprint[..16]}.text"), fingerprint, inner.Dim, mostBytes, note ?? Console.Error.WriteLine);
     }
 
     /// <inheritdoc/>
@@ -39,105 +39,73 @@ public sealed class CachedText : ITextEncoder, IDisposable
     public int Dim => inner.Dim;
 
     /// <inheritdoc/>
+    public void Check(IReadOnlyList<string> captions) => inner.Check(captions);
+
+    /// <inheritdoc/>
     public Tensor Encode(IReadOnlyList<string> captions)
     {
-        Learn(captions);
-        var rows = new float[captions.Count * Dim];
-        for (var i = 0; i < captions.Count; i++) known[captions[i]].Pooled.CopyTo(rows.AsSpan(i * Dim));
-        return tensor(rows, [captions.Count, Dim]);
+        using var scope = NewDisposeScope();
+        var rows = empty(captions.Count, Dim);
+        var at = 0;
+        foreach (var part in captions.Chunk(AtOnce))
+        {
+            using var step = NewDisposeScope();
+            rows.narrow(0, at, part.Length).copy_(Pooled(Learn(part)));
+            at += part.Length;
+        }
+        return rows.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public TextFeatures EncodeTokens(IReadOnlyList<string> captions)
     {
-        var pooled = Encode(captions);
-        return captions.Any(c => known[c].Tokens is null) ? new(pooled, null, null)
-            : TextPadding.Pad(pooled, [.. captions.Select(c => known[c].Tokens!)]);
+        EncodedText[] texts = [.. captions.Chunk(AtOnce).SelectMany(Learn)];
+        var pooled = Pooled(texts);
+        return texts.Any(t => t.Tokens is null) ? new(pooled, null, null) : TextPadding.Pad(pooled, [.. texts.Select(t => t.Tokens!)]);
     }
 
     /// <inheritdoc/>
     public void Dispose() => (inner as IDisposable)?.Dispose();
 
-    private void Learn(IReadOnlyList<string> captions)
+    private Tensor Pooled(EncodedText[] texts)
     {
-        var fresh = captions.Where(c => !known.ContainsKey(c)).Distinct().ToList();
-        if (fresh.Count == 0) return;
+        var rows = new float[texts.Length * Dim];
+        for (var i = 0; i < texts.Length; i++) texts[i].Pooled.CopyTo(rows.AsSpan(i * Dim));
+        return tensor(rows, [texts.Length, Dim]);
+    }
+
+    /// <summary>A few captions' encodings: from memory, from the file, or made now.</summary>
+    private EncodedText[] Learn(string[] captions)
+    {
+        var known = captions.Where(recent.ContainsKey).Distinct().ToDictionary(c => c, c => recent[c]);
+        string[] wanted = [.. captions.Where(c => !known.ContainsKey(c)).Distinct()];
+        if (wanted.Length > 0)
+        {
+            foreach (var (caption, text) in wanted.Zip(store.Read(wanted)))
+                if (text is { } kept) known[caption] = kept;
+            string[] fresh = [.. wanted.Where(c => !known.ContainsKey(c))];
+            if (fresh.Length > 0)
+            {
+                Make(fresh, known);
+                store.Append(fresh.Select(c => KeyValuePair.Create(c, known[c])));
+            }
+            if (recent.Count + wanted.Length > MostRecent) recent.Clear();
+            foreach (var caption in wanted.Take(MostRecent)) recent[caption] = known[caption];
+        }
+        return Array.ConvertAll(captions, c => known[c]);
+    }
+
+    private void Make(string[] fresh, Dictionary<string, EncodedText> known)
+    {
         using var scope = NewDisposeScope();
         var features = inner.EncodeTokens(fresh);
         var lengths = features.Mask?.sum(1).data<long>().ToArray();
-        for (var i = 0; i < fresh.Count; i++)
-            known[fresh[i]] = ([.. features.Pooled[i].data<float>()], lengths is null ? null : [.. features.Tokens![i].narrow(0, 0, lengths[i]).data<float>()]);
-        try
-        {
-            AtomicFile.Write(path, Write);
-        }
-        catch (UserException e)
-        {
-            note($"the text cache is not saved: {e.Message}");
-        }
-    }
+        var pooled = Numbers(features.Pooled);
+        var tokens = features.Tokens is null ? [] : Numbers(features.Tokens);
+        var row = tokens.Length / fresh.Length;                                 // of all tokens of a caption, the padding too
+        for (var i = 0; i < fresh.Length; i++)
+            known[fresh[i]] = new(pooled.Slice(i * Dim, Dim).ToArray(), lengths is null ? null : tokens.Slice(i * row, (int)lengths[i] * Dim).ToArray());
 
-    private void Write(Stream file)
-    {
-        using var scope = NewDisposeScope();
-        var pooled = known.Values.SelectMany(k => k.Pooled).ToArray();
-        var tokens = known.Values.SelectMany(k => k.Tokens ?? []).ToArray();
-        var lengths = known.Values.Select(k => k.Tokens is { } t ? (long)t.Length / Dim : -1).ToArray();
-        Safetensors.Save(file,
-            new Dictionary<string, Tensor>
-            {
-                ["pooled"] = tensor(pooled, [known.Count, Dim]),
-                ["tokens"] = tensor(tokens, [tokens.Length / Dim, Dim]),
-                ["lengths"] = tensor(lengths),
-            },
-            new Dictionary<string, string>
-            {
-                ["fingerprint"] = fingerprint,
-                ["captions"] = JsonSerializer.Serialize(known.Keys),
-                ["sha256"] = Hash(pooled, tokens, lengths, known.Keys),
-            });
-    }
-
-    private void Read()
-    {
-        Dictionary<string, Tensor> file = [];
-        try
-        {
-            var meta = Safetensors.Metadata(path);
-            file = Safetensors.Load(path);
-            var captions = JsonSerializer.Deserialize<string[]>(meta.GetValueOrDefault("captions", "null")) ?? [];
-            var (pooled, tokens, lengths) = (Values<float>("pooled"), Values<float>("tokens"), Values<long>("lengths"));
-            if (meta.GetValueOrDefault("sha256") != Hash(pooled, tokens, lengths, captions) || meta.GetValueOrDefault("fingerprint") != fingerprint)
-                throw new InvalidDataException("its checksum does not fit");
-            for (int i = 0, at = 0; i < captions.Length; i++)
-            {
-                var length = (int)Math.Max(0, lengths[i]) * Dim;
-                known[captions[i]] = (pooled[(i * Dim)..((i + 1) * Dim)], lengths[i] < 0 ? null : tokens[at..(at + length)]);
-                at += length;
-            }
-        }
-        catch (Exception e) when (e is UserException or JsonException or InvalidDataException or InvalidOperationException)
-        {
-            known.Clear();
-            note($"{path}: the text cache is damaged and will be rebuilt ({e.Message})");
-        }
-        finally
-        {
-            foreach (var t in file.Values) t.Dispose();
-        }
-
-        T[] Values<T>(string name) where T : unmanaged =>
-            file.TryGetValue(name, out var t) && t.dtype == (typeof(T) == typeof(float) ? ScalarType.Float32 : ScalarType.Int64) ? t.data<T>().ToArray()
-            : throw new InvalidDataException($"{name} is missing");
-    }
-
-    private static string Hash(float[] pooled, float[] tokens, long[] lengths, IEnumerable<string> captions)
-    {
-        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        sha.AppendData(MemoryMarshal.AsBytes(pooled.AsSpan()));
-        sha.AppendData(MemoryMarshal.AsBytes(tokens.AsSpan()));
-        sha.AppendData(MemoryMarshal.AsBytes(lengths.AsSpan()));
-        sha.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', captions)));
-        return Convert.ToHexStringLower(sha.GetHashAndReset());
+        static Span<float> Numbers(Tensor t) => t.numel() == 0 ? [] : MemoryMarshal.Cast<byte, float>(t.contiguous().bytes);
     }
 }

@@ -51,6 +51,16 @@ public sealed class ClipText : ITextEncoder, IDisposable
     public string Fingerprint => fingerprint.Value;
 
     /// <inheritdoc/>
+    public void Check(IReadOnlyList<string> captions)
+    {
+        foreach (var caption in captions)
+        {
+            HashedText.Require(caption);
+            if (refuseLong) tokenizer.Tokenize(caption, network.Context, refuseLong);
+        }
+    }
+
+    /// <inheritdoc/>
     public Tensor Encode(IReadOnlyList<string> captions)
     {
         using var scope = NewDisposeScope();

@@ -29,6 +29,12 @@ public sealed class HashedText : ITextEncoder
     public int Dim => 512;
 
     /// <inheritdoc/>
+    public void Check(IReadOnlyList<string> captions)
+    {
+        foreach (var caption in captions) WordsOf(caption);
+    }
+
+    /// <inheritdoc/>
     public Tensor Encode(IReadOnlyList<string> captions)
     {
         var rows = new float[captions.Count * Dim];
@@ -62,10 +68,13 @@ public sealed class HashedText : ITextEncoder
 
     private static void Encode(string caption, Span<float> row)
     {
+        if (!Encode(WordsOf(caption), row)) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+    }
+
+    private static List<Rune[]> WordsOf(string caption)
+    {
         Require(caption);
-        var words = Words(caption);
-        if (words.Count == 0) throw new UserException($"the prompt '{caption.Trim()}' has no word: say what to draw, e.g. \"a red sneaker\"");
-        if (!Encode(words, row)) throw new UserException($"the features of the prompt '{caption.Trim()}' cancel out: add a word");
+        return Words(caption) is { Count: > 0 } words ? words : throw new UserException($"the prompt '{caption.Trim()}' has no word: say what to draw, e.g. \"a red sneaker\"");
     }
 
     /// <summary>False, and all zeros, where the features cancel out, as those of a rare single letter may.</summary>

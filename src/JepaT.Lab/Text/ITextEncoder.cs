@@ -9,6 +9,10 @@ public interface ITextEncoder
     /// <summary>Width of the vectors.</summary>
     int Dim { get; }
 
+    /// <summary>Refuses captions that cannot be encoded, as far as that can be told without encoding them.</summary>
+    /// <exception cref="UserException">A caption is empty or too long.</exception>
+    void Check(IReadOnlyList<string> captions) { }
+
     /// <summary>B captions -> (B, Dim) float32 on the CPU; the same caption always gives the same vector.</summary>
     /// <exception cref="UserException">A caption is empty or too long.</exception>
     Tensor Encode(IReadOnlyList<string> captions);

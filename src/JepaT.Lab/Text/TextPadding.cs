@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace JepaT.Lab;
 
 /// <summary>Captions of different lengths as one tensor.</summary>
@@ -6,15 +8,16 @@ internal static class TextPadding
     /// <summary>Pads the tokens of each caption, row by row (t, dim), to one tensor.</summary>
     public static TextFeatures Pad(Tensor pooled, IReadOnlyList<float[]> tokens)
     {
-        var dim = (int)pooled.shape[1];
+        var dim = pooled.shape[1];
         var longest = tokens.Select(t => t.Length).DefaultIfEmpty().Max() / dim;
-        var values = new float[tokens.Count * longest * dim];
-        var mask = new bool[tokens.Count * longest];
+        var (values, mask) = (zeros([tokens.Count, longest, dim]), zeros([tokens.Count, longest], ScalarType.Bool));
         for (var i = 0; i < tokens.Count; i++)
         {
-            tokens[i].CopyTo(values.AsSpan(i * longest * dim));
-            mask.AsSpan(i * longest, tokens[i].Length / dim).Fill(true);
+            if (tokens[i].Length == 0) continue;
+            using var scope = NewDisposeScope();
+            MemoryMarshal.AsBytes(tokens[i].AsSpan()).CopyTo(values[i].bytes);
+            mask[i].narrow(0, 0, tokens[i].Length / dim).fill_(true);
         }
-        return new(pooled, tensor(values, [tokens.Count, longest, dim]), tensor(mask, [tokens.Count, longest]));
+        return new(pooled, values, mask);
     }
 }

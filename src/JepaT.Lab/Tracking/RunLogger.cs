@@ -113,10 +113,13 @@ public sealed partial class RunLogger : IDisposable
     }
 
     /// <summary>Logs processor, memory, disk and network from now to the end of the run, every ten seconds by default.</summary>
-    public void LogSystem(TimeSpan? interval = null)
+    /// <param name="interval">Time between samples.</param>
+    /// <param name="gpu">The GPU to log with them, by <c>nvidia-smi</c>'s number or UUID; null: none. One, not all: keys stay few.</param>
+    public void LogSystem(TimeSpan? interval = null, string? gpu = null)
     {
         var folder = store.Folder ?? Environment.CurrentDirectory;
-        lock (gate) system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock);
+        lock (gate)
+            system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock, gpu is null ? null : () => NvidiaSmi.Read(gpu));
     }
 
     /// <summary>Sets the run's description, shown as Markdown.</summary>

@@ -12,6 +12,7 @@ internal sealed class SystemMetrics : IDisposable
 
     private readonly Action<string, double, long> log;
     private readonly string folder, proc;
+    private readonly Func<IReadOnlyList<Gpu>> gpus;
     private readonly ITimer timer;
     private readonly Lock gate = new();
     private readonly (double Received, double Sent)? networkAtStart;
@@ -24,10 +25,13 @@ internal sealed class SystemMetrics : IDisposable
     /// <param name="firstStep">Step of the first sample.</param>
     /// <param name="interval">Time between samples.</param>
     /// <param name="clock">The clock.</param>
+    /// <param name="gpus">Tells the state of the GPUs to watch; none by default.</param>
     /// <param name="proc">Linux's <c>/proc</c>.</param>
-    public SystemMetrics(Action<string, double, long> log, string folder, long firstStep, TimeSpan interval, TimeProvider clock, string proc = "/proc")
+    public SystemMetrics(Action<string, double, long> log, string folder, long firstStep, TimeSpan interval, TimeProvider clock,
+        Func<IReadOnlyList<Gpu>>? gpus = null, string proc = "/proc")
     {
         (this.log, this.folder, this.proc, step) = (log, folder, proc, firstStep);
+        this.gpus = gpus ?? (() => []);
         (processor, networkAtStart) = (Processor(), Network());
         timer = clock.CreateTimer(_ => Log(), null, interval, interval);
     }
@@ -81,7 +85,19 @@ internal sealed class SystemMetrics : IDisposable
             yield return ("network_receive_megabytes", (network.Received - start.Received) / 1e6);
             yield return ("network_transmit_megabytes", (network.Sent - start.Sent) / 1e6);
         }
+        foreach (var gpu in gpus())
+            foreach (var (name, value) in Sample(gpu))
+                if (value is { } known) yield return ($"gpu_{gpu.Index}_{name}", known);
     }
+
+    private static IEnumerable<(string Name, double? Value)> Sample(Gpu gpu) =>
+    [
+        ("utilization_percentage", gpu.Utilization),
+        ("memory_usage_megabytes", gpu.MemoryUsed / 1e6),
+        ("memory_usage_percentage", 100 * gpu.MemoryUsed / gpu.MemoryTotal),
+        ("power_usage_watts", gpu.Power),
+        ("power_usage_percentage", 100 * gpu.Power / gpu.PowerLimit),
+    ];
 
     // "cpu  user nice system idle iowait irq softirq steal guest …": guest time is in user time already.
     private (double Idle, double Total)? Processor()

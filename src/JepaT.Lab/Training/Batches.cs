@@ -9,8 +9,7 @@ internal sealed record Batch(Tensor Images, TextFeatures Text);
 internal sealed class Batches : IDisposable
 {
     private readonly ITrainingData data;
-    private readonly TextFeatures captions;             // a row a caption
-    private readonly Func<IReadOnlyList<string>, TextFeatures>? encode;        // kept where texts are encoded again each time
+    private readonly CaptionFeatures captions;
     private readonly TrainingConfig config;
     private readonly long seed;
     private Tensor? order;
@@ -20,8 +19,7 @@ internal sealed class Batches : IDisposable
     {
         (this.data, this.config, this.seed) = (data, config, seed);
         RequireFit(config, data);
-        if (encodeEachStep) encode = texts => text.Encode(texts, form);
-        captions = text.Encode(data.Captions, form).Each(t => t.to(data.CaptionIds.device).DetachFromDisposeScope());
+        captions = new(data.Captions, text, form, data.CaptionIds.device, encodeEachStep);
     }
 
     /// <exception cref="UserException">A batch is larger than the data.</exception>
@@ -39,12 +37,8 @@ internal sealed class Batches : IDisposable
         using var scope = NewDisposeScope();
         var (images, ids) = data.Take(IndexOf(step), Seeds.Of(seed, SeedUse.Pictures, step));
         data.Prepare(IndexOf(step + 1), Seeds.Of(seed, SeedUse.Pictures, step + 1));
-        return new(images.MoveToOuterDisposeScope(), TextOf(ids).Each(t => t.MoveToOuterDisposeScope()));
+        return new(images.MoveToOuterDisposeScope(), captions.Of(ids).Each(t => t.MoveToOuterDisposeScope()));
     }
-
-    private TextFeatures TextOf(Tensor ids) => encode is null
-        ? captions.Each(t => t.index_select(0, ids))
-        : encode([.. ids.cpu().data<long>().Select(id => data.Captions[(int)id])]).Each(t => t.to(ids.device));
 
     /// <summary>(B) int64: the pictures of a step.</summary>
     private Tensor IndexOf(long step)

@@ -47,8 +47,9 @@ internal sealed class TrainingRun : ITrainingObserver
         using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps", watcher is null ? null : TextWriter.Null);
         try
         {
-            if (!resumed) Describe(experiment, bench, trainer, folder, log);
-            log.LogSystem();
+            if (resumed) log.LogEnvironment($"resumed/step-{trainer.Step}");
+            else RunDescription.Log(experiment, bench, trainer.Model, folder, log);
+            log.LogSystem(gpu: Gpu(bench.Device));
             progress.Report(trainer.Step);
             var run = new TrainingRun(experiment, bench, log, progress, watcher, stop);
             trainer.Run(run, stop);
@@ -78,6 +79,7 @@ internal sealed class TrainingRun : ITrainingObserver
         log.Metric("train/weight_decay", v.WeightDecay, step);
         log.Metric("train/ema_rate", v.EmaRate, step);
         log.Metric("train/images_per_second", v.ImagesPerSecond, step);
+        log.Metric("train/progress_percentage", 100.0 * step / experiment.Training.Steps, step);
         loss = string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s");
         Report(step);
         watcher?.Logged(step, v);
@@ -88,7 +90,7 @@ internal sealed class TrainingRun : ITrainingObserver
         var values = Measure(step, ema);
         using var scope = NewDisposeScope();
         if (bench.Evaluation.Samples(ema) is not { } samples) return;
-        log.Image("eval/samples", step, ImageGrid.Png(samples, columns: bench.Evaluation.GridPrompts.Count, scale: bench.Train.Channels > 3 || bench.Train.ImageSize > 64 ? 1 : 2));
+        log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
         watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
     }
@@ -109,20 +111,6 @@ internal sealed class TrainingRun : ITrainingObserver
 
     public void Saved(long step, string path) => log.Flush();
 
-    private static void Describe(Experiment experiment, Workbench bench, Trainer trainer, RunFolder folder, RunLogger log)
-    {
-        log.Params(ExperimentFile.SettingsOf(experiment));
-        log.Param("parameters.total", trainer.Model.NamedWeights().Sum(p => p.Value.numel()));
-        log.Param("parameters.used", trainer.Model.UsedWeights().Sum(p => p.Value.numel()));
-        log.Tag("jepat.folder", Path.GetFullPath(folder.Path));
-        log.Tag("jepat.preset", experiment.Fusion.ToString());
-        log.Artifact(folder.Experiment);
-        if (bench.Evaluation.Card is { } card) log.Params(card.Params());
-        foreach (var (data, context) in new (ITrainingData?, string)[] { (bench.Train, "training"), (bench.Test, "eval") })
-            if (data is not null) log.Dataset($"{data.Name}-{data.Split}", data.Digest, context, bench.Source,
-                profile: string.Create(CultureInfo.InvariantCulture, $$"""{"num_rows": {{data.Count}}, "image_size": {{data.ImageSize}}, "channels": {{data.Channels}}}"""));
-    }
-
     /// <summary>What the run came to, read back from the store: the curves have one place, also over a resume.</summary>
     private RunResult Result(Trainer trainer)
     {
@@ -135,6 +123,15 @@ internal sealed class TrainingRun : ITrainingObserver
         // A store that could not be written may lack what a checkpoint is past.
         if (curves.TryGetValue("train/images_per_second", out var speed)) final["images_per_second"] = Median(speed.Select(p => p.Value));
         return new RunResult(experiment.Fusion.ToString(), experiment.Seed, log.RunId, "FINISHED", null, final, curves, pictures);
+    }
+
+    // The driver counts all cards, libtorch those that CUDA_VISIBLE_DEVICES leaves, in its order.
+    private static string? Gpu(Device device)
+    {
+        if (device.type != TorchSharp.DeviceType.CUDA) return null;
+        var index = Math.Max(0, device.index);
+        var visible = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES")?.Split(',', StringSplitOptions.TrimEntries);
+        return visible is null ? index.ToString(CultureInfo.InvariantCulture) : visible.ElementAtOrDefault(index);
     }
 
     private static double Median(IEnumerable<double> values)

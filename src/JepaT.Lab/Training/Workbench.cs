@@ -75,6 +75,7 @@ internal sealed class Workbench : IDisposable
             return new FolderData(ImageFolder.Open(data.Folder!, data.Captions, data.Classes, numbered ? ImageFolder.NumberedTemplate : data.Template),
                 data.Size, device, data.Corrupt, data.DecodeThreads);
         var cache = LatentCache.Open(data.Folder!);
+        if (!cache.HasChecksums) Console.Error.WriteLine($"{data.Folder}: is of an older program, without checksums that training could check; ./lab cache-latents -o {data.Folder} --verify checks its files");
         if (cache.PictureSize == data.Size && cache.Shape[0] == 2 * data.Channels) return new LatentData(cache, device, numbered);
         cache.Dispose();
         throw new UserException($"{data.Folder}: holds latents of {cache.PictureSize}-pixel pictures in {cache.Shape[0] / 2} channels; data.size is {data.Size}, with {data.Channels}");

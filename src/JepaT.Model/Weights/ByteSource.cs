@@ -38,6 +38,7 @@ internal sealed class MappedFile : ByteSource
     /// <exception cref="UserException">There is no such file, or it cannot be read.</exception>
     public static MappedFile Open(string path)
     {
+        if (Directory.Exists(path)) throw new UserException($"{path}: is a folder; name a file in it, or the index (*.index.json) of weights in several files");
         try
         {
             var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);

@@ -2,7 +2,7 @@ namespace JepaT.Model;
 
 /// <summary>A type of numbers in a weights file, under each name that it has.</summary>
 /// <param name="Name">PyTorch's name, for people.</param>
-/// <param name="Size">Bytes an element.</param>
+/// <param name="Size">Bytes an element; 0 where that is not known.</param>
 /// <param name="Torch">TorchSharp's type; null where it has none: such tensors are listed but not read.</param>
 /// <param name="Safetensors">Name in safetensors files.</param>
 /// <param name="Storage">Class of PyTorch's storage in pickles.</param>
@@ -29,6 +29,12 @@ internal sealed record ElementType(string Name, int Size, ScalarType? Torch, str
         new("float8_e5m2", 1, null, "F8_E5M2"),
         new("float8_e8m0fnu", 1, null, "F8_E8M0"),
     ];
+
+    /// <summary>A type of safetensors that is not known here, e.g. one newer than this program.</summary>
+    public static ElementType Unknown(string safetensors) => new(Plain.Text(safetensors), 0, null, safetensors);
+
+    /// <summary>Whether so many elements can be so many bytes; of an unknown type, an element has a bit at least.</summary>
+    public bool Fits(long count, long bytes) => Size > 0 ? count * Size == bytes : count > 0 ? count / 8 <= bytes : bytes == 0;
 
     /// <exception cref="MalformedException">No file format here has it.</exception>
     public static ElementType Of(ScalarType type) => All.FirstOrDefault(t => t.Torch == type) ?? throw new MalformedException($"numbers of type {type} cannot be written");

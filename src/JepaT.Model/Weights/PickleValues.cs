@@ -43,20 +43,20 @@ internal sealed record TorchStorage(string Key, ElementType? Type, long Total, l
 /// <param name="Strides">Elements to the next in each dimension; null: row by row without gaps.</param>
 internal sealed record TorchTensor(TorchStorage Storage, ElementType Type, long First, long[] Shape, long[]? Strides)
 {
-    /// <exception cref="MalformedException">It reaches beyond its storage, or holds more elements than that: nothing larger than the file is ever made.</exception>
+    /// <exception cref="MalformedException">It reaches beyond its storage.</exception>
     public static TorchTensor Of(TorchStorage storage, ElementType type, long first, long[] shape, long[] strides)
     {
         var elements = storage.Type is null ? storage.Elements / type.Size : storage.Elements;
         var count = ElementType.Count(shape, "");
         if (shape.Length != strides.Length || first < 0 || strides.Any(s => s < 0)) throw new MalformedException("holds a tensor with impossible strides");
-        if (count > elements) throw new MalformedException($"holds a tensor of shape ({string.Join(", ", shape)}) in a storage of {elements} numbers");
         Int128 last = first - 1;
         if (count > 0)
         {
             last++;
             for (var i = 0; i < shape.Length; i++) last += (Int128)(shape[i] - 1) * strides[i];
         }
-        if (last >= elements) throw new MalformedException("holds a tensor that reaches beyond its storage");
+        if (last >= elements)
+            throw new MalformedException(count > elements ? $"holds a tensor of shape ({string.Join(", ", shape)}) in a storage of {elements} numbers" : "holds a tensor that reaches beyond its storage");
         return new(storage, type, storage.First + first, shape, Contiguous(shape, strides) || count == 0 ? null : strides);
     }
 

@@ -10,7 +10,7 @@ namespace JepaT.Model;
 public static class Safetensors
 {
     private const int MaxHeader = 100_000_000;
-    private const string MetadataKey = "__metadata__";
+    internal const string MetadataKey = "__metadata__";
 
     /// <summary>Reads all tensors of a file to CPU memory, detached from any dispose scope: the caller owns them.</summary>
     /// <exception cref="UserException">The file is missing, truncated or no safetensors file.</exception>
@@ -109,22 +109,9 @@ public static class Safetensors
         if (n is < 2 or > MaxHeader || n > file.Length - 8) throw Broken($"header length {n} does not fit the file");
         var bytes = new byte[n];
         file.Read(8, bytes);
-        try
-        {
-            using var header = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            if (header.RootElement.ValueKind != JsonValueKind.Object) throw Broken("its header is not a JSON object");
-            List<StoredTensor> tensors = [];
-            Dictionary<string, string> metadata = [];
-            foreach (var entry in header.RootElement.EnumerateObject())
-                if (entry.Name == MetadataKey) metadata = entry.Value.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.ToString());
-                else tensors.Add(Tensor(file, entry, 8 + n));
-            RequireNoGap(tensors, 8 + n, file.Length);
-            return (tensors, metadata);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)      // the latter: of another kind, or no UTF-8
-        {
-            throw Broken($"its header is not the JSON it should be ({Plain.Text(e.Message)})");
-        }
+        var (tensors, metadata) = SafetensorsHeader.Read(bytes, file, 8 + n);
+        RequireNoGap(tensors, 8 + n, file.Length);
+        return (tensors, metadata);
     }
 
     /// <summary>What the format's own reader demands: every byte of the data belongs to exactly one tensor.</summary>
@@ -137,28 +124,6 @@ public static class Safetensors
             position += t.Bytes;
         }
         if (position != end) throw Broken($"its tensors end at byte {position}, the file at {end} (is it cut off?)");
-    }
-
-    private static StoredTensor Tensor(ByteSource file, JsonProperty entry, long dataStart)
-    {
-        var name = entry.Name;
-        long[] shape, offsets;
-        string dtype;
-        try
-        {
-            dtype = entry.Value.GetProperty("dtype").GetString() ?? "";
-            shape = [.. entry.Value.GetProperty("shape").EnumerateArray().Select(e => e.GetInt64())];
-            offsets = [.. entry.Value.GetProperty("data_offsets").EnumerateArray().Select(e => e.GetInt64())];
-        }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            throw Broken($"tensor {Plain.Text(name)} has no valid dtype, shape and data_offsets");
-        }
-        var type = ElementType.All.FirstOrDefault(t => t.Safetensors == dtype) ?? throw Broken($"tensor {Plain.Text(name)} has the unknown type {Plain.Text(dtype)}");
-        var size = ElementType.Count(shape, name) * type.Size;
-        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] - offsets[0] != size || offsets[1] > file.Length - dataStart)
-            throw Broken($"tensor {Plain.Text(name)} lies outside the file or does not fit its shape (is the file cut off?)");
-        return new(name, type, shape, file, dataStart + offsets[0]);
     }
 
     private static Dictionary<string, Tensor> Load(ByteSource file, string path) => Guard(path, () => Read(file).Tensors.ToDictionary(t => t.Name, t => t.Read()));
@@ -175,5 +140,5 @@ public static class Safetensors
         }
     }
 
-    private static MalformedException Broken(string why) => new($"not a readable safetensors file: {why}");
+    internal static MalformedException Broken(string why) => new($"not a readable safetensors file: {why}");
 }

@@ -14,13 +14,22 @@ internal sealed record StoredTensor(string Name, ElementType Type, long[] Shape,
 
     public long Count => ElementType.Count(Shape, Name);
 
-    public long Bytes => Count * Type.Size;
+    /// <summary>Size of its numbers once read, which a view that repeats numbers of its storage may make larger than the file.</summary>
+    public long Bytes { get; init; } = ElementType.Count(Shape, Name) * Type.Size;
+
+    /// <summary>Nothing larger than the file is ever made: a small file must not ask for any amount of memory.</summary>
+    public bool IsExpanded => Bytes > Source.Length;
+
+    /// <summary>Whether its bytes stand in the file as they would in another.</summary>
+    public bool IsContiguous => Strides is null;
 
     /// <summary>Reads the numbers to CPU memory, contiguous, detached from any dispose scope.</summary>
-    /// <exception cref="MalformedException">TorchSharp has no such type, or the file shrank meanwhile.</exception>
+    /// <exception cref="MalformedException">TorchSharp has no such type, the tensor repeats its numbers too often, or the file shrank meanwhile.</exception>
     public Tensor Read()
     {
         var type = Type.Torch ?? throw new MalformedException($"tensor {Plain.Text(Name)} is {Type.Name}, which TorchSharp does not have: convert the file elsewhere");
+        if (IsExpanded)
+            throw new MalformedException($"tensor {Plain.Text(Name)} of shape ({string.Join(", ", Shape)}) is an expanded view, whose {Bytes} bytes repeat a few of the file: in PyTorch, save it after .contiguous()");
         using var scope = NewDisposeScope();
         var tensor = empty(Shape, dtype: type, device: CPU);
         if (Strides is null)
@@ -35,6 +44,19 @@ internal sealed record StoredTensor(string Name, ElementType Type, long[] Shape,
             tensor.copy_(flat.as_strided(Shape, Strides));
         }
         return tensor.DetachFromDisposeScope();
+    }
+
+    /// <summary>Copies the bytes as they are; needs no such type of TorchSharp.</summary>
+    /// <exception cref="MalformedException">The file shrank meanwhile.</exception>
+    public void CopyTo(Stream output)
+    {
+        var block = new byte[(int)Math.Min(Block, Bytes)];
+        for (var done = 0L; done < Bytes; done += block.Length)
+        {
+            var part = block.AsSpan(0, (int)Math.Min(block.Length, Bytes - done));
+            Source.Read(Offset + done, part);
+            output.Write(part);
+        }
     }
 
     private void Fill(Tensor contiguous)

@@ -2,13 +2,13 @@ namespace JepaT.Model;
 
 /// <summary>A tensor in a weights file, without its numbers.</summary>
 /// <param name="Name">Its name within the section.</param>
-/// <param name="Type">PyTorch's name of the type, e.g. <c>float32</c>.</param>
+/// <param name="Type">PyTorch's name of the type, e.g. <c>float32</c>; of a type that is not known here, the file's own name.</param>
 /// <param name="Shape">Its shape.</param>
 /// <param name="Bytes">Size of its numbers.</param>
 public sealed record WeightEntry(string Name, string Type, IReadOnlyList<long> Shape, long Bytes)
 {
     /// <summary>The type in TorchSharp; null where it has none: the tensor is listed but cannot be read.</summary>
-    public ScalarType? ScalarType => ElementType.All.First(t => t.Name == Type).Torch;
+    public ScalarType? ScalarType { get; internal init; }
 
     /// <summary>Number of its elements.</summary>
     public long Count => Shape.Aggregate(1L, (a, b) => a * b);
@@ -25,6 +25,7 @@ public sealed class WeightFile : IDisposable
     private const int MostSharing = 8;
 
     private readonly List<ByteSource> sources = [];
+    private readonly List<string> files = [];
     private readonly Dictionary<string, StoredTensor> tensors;
 
     private WeightFile(string path, string? section, bool isPart = false)
@@ -37,9 +38,9 @@ public sealed class WeightFile : IDisposable
             Section = section ?? WeightSections.Default(Sections) ?? throw new UserException($"{path}: holds several sections ({Plain.List([.. Sections], 12)}): name one of them");
             if (!sections.TryGetValue(Section, out var chosen))
                 throw new UserException($"{path}: has no section '{Section}'; there {(Sections.Count == 1 && Section.Length > 0 && Sections[0].Length == 0 ? "are none" : $"are {Plain.List([.. Sections], 12)}")}");
-            if (chosen.Sum(t => (decimal)t.Bytes) > (decimal)Length * MostSharing) throw new MalformedException("its tensors are many times as large as the file");
+            if (chosen.Where(t => !t.IsExpanded).Sum(t => (decimal)t.Bytes) > (decimal)Length * MostSharing) throw new MalformedException("its tensors are many times as large as the file");
             tensors = chosen.ToDictionary(t => t.Name);
-            Entries = [.. chosen.Select(t => new WeightEntry(t.Name, t.Type.Name, t.Shape, t.Bytes))];
+            Entries = [.. chosen.Select(t => new WeightEntry(t.Name, t.Type.Name, t.Shape, t.Bytes) { ScalarType = t.Type.Torch })];
         }
         catch (MalformedException e)
         {
@@ -58,6 +59,9 @@ public sealed class WeightFile : IDisposable
 
     /// <summary>The format found, for people.</summary>
     public string Format { get; private set; } = "";
+
+    /// <summary>The file, and those that an index names.</summary>
+    public IReadOnlyList<string> Files => files;
 
     /// <summary>Bytes of the file, or of all files of an index.</summary>
     public long Length => sources.Sum(s => s.Length);
@@ -90,15 +94,30 @@ public sealed class WeightFile : IDisposable
     /// <exception cref="UserException">There is none of this name, or TorchSharp does not have its type.</exception>
     public Tensor Read(string name)
     {
-        if (!tensors.TryGetValue(name, out var tensor)) throw new UserException($"{Path}: has no tensor {name}");
         try
         {
-            return tensor.Read();
+            return Find(name).Read();
         }
         catch (MalformedException e)
         {
             throw new UserException($"{Path}: {e.Message}", e);
         }
+    }
+
+    /// <summary>
+    /// A tensor as it is to be written elsewhere, read only then. Its bytes are copied where nothing is to be changed, so a type that
+    /// TorchSharp does not have can be copied too.
+    /// </summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="newName">Its name there.</param>
+    /// <param name="type">The type to convert its numbers to; null keeps them.</param>
+    /// <exception cref="UserException">There is none of this name, or it cannot be converted.</exception>
+    public WeightToWrite ToWrite(string name, string newName, ScalarType? type = null)
+    {
+        var tensor = Find(name);
+        if (tensor.IsContiguous && (type is null || type == tensor.Type.Torch)) return new(newName, tensor);
+        var own = tensor.Type.Torch ?? throw new UserException($"{Path}: tensor {Plain.Text(name)} is {tensor.Type.Name}, which cannot be converted here");
+        return new(newName, type ?? own, tensor.Shape, () => Read(name));
     }
 
     /// <summary>Reads all tensors of the section; the caller owns them.</summary>
@@ -124,10 +143,13 @@ public sealed class WeightFile : IDisposable
         foreach (var source in sources) source.Dispose();
     }
 
+    private StoredTensor Find(string name) => tensors.TryGetValue(name, out var tensor) ? tensor : throw new UserException($"{Path}: has no tensor {Plain.Text(name)}");
+
     private Dictionary<string, List<StoredTensor>> Read(bool isPart)
     {
         var file = MappedFile.Open(Path);
         sources.Add(file);
+        files.Add(Path);
         if (!Safetensors.Recognise(file))
         {
             if (!isPart && WeightIndex.Recognise(file)) return new() { [""] = ReadIndex(file) };
@@ -157,6 +179,7 @@ public sealed class WeightFile : IDisposable
             {
                 var opened = new WeightFile(System.IO.Path.Combine(folder, part), null, isPart: true);
                 sources.AddRange(opened.sources);
+                files.AddRange(opened.files);
                 (held, Format) = (opened.tensors, $"{opened.Format} in {parts.Count + 1} files");
                 parts.Add(part, held);
             }

@@ -21,10 +21,10 @@ internal static class WeightSections
     /// <summary>Sections of a flat file whose names all begin with such a word, as this program's checkpoints do (<c>ema.NAME</c>).</summary>
     public static Dictionary<string, List<StoredTensor>> OfNames(List<StoredTensor> tensors)
     {
-        var groups = tensors.GroupBy(t => t.Name.Split('.')[0]).ToList();
-        return groups.Count < 2 || groups.Any(g => g.Key != "optimizer" && !Preferred.Contains(g.Key)) || tensors.Any(t => !t.Name.Contains('.'))
-            ? new() { [""] = tensors }
-            : groups.ToDictionary(g => g.Key, g => g.Select(t => t with { Name = t.Name[(g.Key.Length + 1)..] }).ToList());
+        List<IGrouping<string, StoredTensor>> groups = tensors.All(t => Group(t) is var name && (name == "optimizer" || Preferred.Contains(name))) ? [.. tensors.GroupBy(Group)] : [];
+        return groups.Count < 2 ? new() { [""] = tensors } : groups.ToDictionary(g => g.Key, g => g.Select(t => t with { Name = t.Name[(g.Key.Length + 1)..] }).ToList());
+
+        static string Group(StoredTensor t) => t.Name[..Math.Max(t.Name.IndexOf('.', StringComparison.Ordinal), 0)];
     }
 
     /// <summary>Sections of what a pickle holds, names within one joined by dots, and the classes of objects that were passed over.</summary>

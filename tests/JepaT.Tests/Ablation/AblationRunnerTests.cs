@@ -1,5 +1,7 @@
+using System.Text.Json;
 using JepaT.Lab;
 using JepaT.Model;
+using SkiaSharp;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -48,6 +50,41 @@ public sealed class AblationRunnerTests : IDisposable
         var children = store.SearchRuns(new RunQuery { ParentRunId = parent });
         Assert.Equal(second.Runs.Select(r => r.RunId).Order(), children.Select(c => c.Info.RunId).Order());
         Assert.All(children, c => Assert.Equal(2, store.MetricHistory(c.Info.RunId, "eval/fid_fashion_20").Count));
+    }
+
+    [Fact]
+    public void A_run_carries_its_code_machine_model_data_and_prompts_in_few_keys()
+    {
+        var run = Assert.Single(Run(Tiny(["full"])).Runs).RunId;
+
+        using var store = SqliteStore.Open(Uri, readOnly: true);
+        var logged = store.GetRun(run);
+        using var environment = JsonDocument.Parse(store.OpenArtifact(run, "environment.json"));
+        var root = environment.RootElement;
+        Assert.Equal(typeof(TorchSharp.torch).Assembly.GetName().Version!.ToString(3), root.GetProperty("packages").GetProperty("TorchSharp").GetString());
+        Assert.Contains(root.GetProperty("packages").EnumerateObject(), p => p.Name.StartsWith("libtorch-", StringComparison.Ordinal));
+        Assert.Equal(Environment.ProcessorCount, root.GetProperty("machine").GetProperty("cores").GetInt32());
+        Assert.True(root.GetProperty("machine").GetProperty("memory_bytes").GetInt64() > 1_000_000_000);
+        Assert.Contains("fusion full", Text("model_summary.txt"), StringComparison.Ordinal);
+        Assert.Contains("experiment.yaml", store.Artifacts(run).Select(a => a.Path));
+        using var prompts = JsonDocument.Parse(store.OpenArtifact(run, "sample_prompts.json"));
+        Assert.True(prompts.RootElement.GetProperty("data").GetArrayLength() > 0);
+        Assert.Contains("sample_prompts.json", logged.Tags["mlflow.loggedArtifacts"], StringComparison.Ordinal);
+        var training = Assert.Single(logged.Inputs, i => i.Context == "training");
+        Assert.Contains("\"num_rows\"", training.Profile, StringComparison.Ordinal);
+        Assert.Contains("mlflow_colspec", training.Schema, StringComparison.Ordinal);
+        Assert.Equal(100, logged.Metrics["train/progress_percentage"].Value);
+        Assert.InRange(logged.Metrics.Count, 10, 49 - 5);                   // and five of a GPU
+        Assert.All(store.Artifacts(run).Where(a => a.Path.StartsWith("images/", StringComparison.Ordinal)),
+            a => Assert.Matches(@"^images/eval~samples\+step\+\d+\+timestamp\+\d+\+[0-9a-f-]{36}(\+compressed)?\.png$", a.Path));
+        using var picture = SKBitmap.Decode(store.OpenArtifact(run, store.Artifacts(run).First(a => a.Path.StartsWith("images/", StringComparison.Ordinal) && !a.Path.Contains("compressed", StringComparison.Ordinal)).Path));
+        Assert.True(picture.Width >= 256, $"{picture.Width} pixels");
+
+        string Text(string name)
+        {
+            using var reader = new StreamReader(store.OpenArtifact(run, name));
+            return reader.ReadToEnd();
+        }
     }
 
     [Fact]

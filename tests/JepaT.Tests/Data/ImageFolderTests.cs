@@ -49,8 +49,8 @@ public sealed class ImageFolderTests
     }
 
     [Theory]
-    [InlineData("c.csv", "file,caption\na.png,x\n", "1 of 2 pictures have no caption, the first is b.png")]
-    [InlineData("c.csv", "file,caption\na.png,x\nb.png,y\nc.png,z\n", "the first is c.png")]
+    [InlineData("c.csv", "file,caption\na.png,x\n", "1 of 2 pictures have no caption, the first is b.png: add a line for each, named by its path below ")]
+    [InlineData("c.csv", "file,caption\na.png,x\nb.png,y\nc.png,z\n", "1 of its pictures are not in the folder, the first is c.png: put them below ")]
     [InlineData("c.csv", "file,caption\na.png,x\na.png,y\n", "line 3: a.png has a caption already")]
     [InlineData("c.csv", "name,caption\na.png,x\n", "no column 'file'")]
     [InlineData("c.csv", "file,caption\na.png\n", "is no CSV file")]

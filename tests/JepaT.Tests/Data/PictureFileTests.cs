@@ -52,7 +52,7 @@ public sealed class PictureFileTests
         var gif = Convert.FromBase64String("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7");
         var png = File.ReadAllBytes(Path.Combine(Folder, "same.png"));
         (png[16], png[18], png[20], png[22]) = (0, 0xFF, 0, 0xFF);              // 65,304 × 65,304 pixels, and the checksum to it
-        var crc = BitConverter.GetBytes(Crc(png.AsSpan(12, 17)));
+        var crc = BitConverter.GetBytes(RawPng.Crc(png.AsSpan(12, 17)));
         Array.Reverse(crc);
         crc.CopyTo(png, 29);
 
@@ -94,16 +94,5 @@ public sealed class PictureFileTests
         {
             File.Delete(path);
         }
-    }
-
-    private static uint Crc(ReadOnlySpan<byte> bytes)
-    {
-        var crc = ~0u;
-        foreach (var b in bytes)
-        {
-            crc ^= b;
-            for (var k = 0; k < 8; k++) crc = (crc >> 1) ^ (0xEDB88320 & (0 - (crc & 1)));
-        }
-        return ~crc;
     }
 }

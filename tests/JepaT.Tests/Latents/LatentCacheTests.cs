@@ -145,7 +145,8 @@ public sealed partial class LatentCacheTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"jepat-latents-1\"", "\"jepat-latents-9\"", "this program reads jepat-latents-1")]
+    [InlineData("\"jepat-latents-2\"", "\"jepat-latents-9\"", "this program reads jepat-latents-1 and jepat-latents-2")]
+    [InlineData("\"jepat-latents-2\"", "\"jepat-latents-1\"", "bytes, not")]
     [InlineData("\"source_count\": 10", "\"source_count\": -10", "make no sense")]
     [InlineData("\"float32\"", "\"float8\"", "make no sense")]
     [InlineData("\"count\": 4", "\"count\": 2000000000", "make no sense")]
@@ -170,8 +171,8 @@ public sealed partial class LatentCacheTests : IDisposable
         Write();
         var path = Path.Combine(Cache, "shard-00000.bin");
         var bytes = File.ReadAllBytes(path);
-        Assert.Equal(Shard * (2 * Record * 4 + 4), bytes.Length);
-        bytes[^1] = 0x7F;
+        Assert.Equal(Shard * (2 * Record * 4 + 4 + 2 * 4), bytes.Length);
+        bytes[^(1 + Shard * 2 * 4)] = 0x7F;
         File.WriteAllBytes(path, bytes);
 
         Says("shard-00000.bin: is damaged", () => LatentCache.Open(Cache));
@@ -242,7 +243,7 @@ public sealed partial class LatentCacheTests : IDisposable
         set.Dispose();
     }
 
-    private static LatentCacheOptions Options { get; } = new() { ImageSize = Size, Batch = 2, Threads = 2, ShardSize = Shard };
+    internal static LatentCacheOptions Options { get; } = new() { ImageSize = Size, Batch = 2, Threads = 2, ShardSize = Shard };
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -251,7 +252,7 @@ public sealed partial class LatentCacheTests : IDisposable
     private static void Says(string text, Action open) => Assert.Contains(text, Assert.Throws<UserException>(open).Message, StringComparison.Ordinal);
 
     /// <summary>Halves pictures to 4 channels of moments; counts what it was given.</summary>
-    private sealed class FakeEncoder(string hash = "fake", float scale = 1) : IMomentsEncoder
+    internal sealed class FakeEncoder(string hash = "fake", float scale = 1) : IMomentsEncoder
     {
         public int Pictures { get; private set; }
 

@@ -59,7 +59,7 @@ public sealed class NpzFileTests : IDisposable
     {
         using var npz = NpzFile.Open(Path.Combine(NumPy, "numpy-odd.npz"));
 
-        Assert.Contains("big-endian", Refusal(() => npz.Read("big")), StringComparison.Ordinal);
+        Assert.Matches(@"array big holds big-endian numbers \('>\w\d'\), which are not read here: in NumPy, save it again as array\.astype\('<\w\d'\)", Refusal(() => npz.Read("big")));
         Assert.Contains("element type O is not read", Refusal(() => npz.Read("objects")), StringComparison.Ordinal);
         Assert.Contains("element type c16", Refusal(() => npz.Read("complex")), StringComparison.Ordinal);
         Assert.Contains("not among its arrays (big, objects", Refusal(() => npz.Read("mu")), StringComparison.Ordinal);

@@ -1,4 +1,5 @@
 using JepaT.Lab;
+using JepaT.Model;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,6 +28,19 @@ public sealed class ReferenceStatisticsTests : IDisposable
     }
 
     private string CacheFile => Path.Combine(folder.FullName, "fashion_tinted-train-1a2b3c4d-fashion-0123456789ab.safetensors");
+
+    [Fact]
+    public void A_missing_npz_is_told_with_where_such_files_come_from()
+    {
+        var path = Path.Combine(folder.FullName, "stats.npz");
+
+        var error = Assert.Throws<UserException>(() => ReferenceStatistics.FromNpz(path, network: null!, folder.FullName)).Message;
+
+        Assert.StartsWith($"{path}: missing", error, StringComparison.Ordinal);
+        foreach (var mend in new[] { "evaluation.reference", "VIRTUAL_imagenet256_labeled.npz of https://github.com/openai/guided-diffusion", "name a folder of the real pictures" })
+            Assert.Contains(mend, error, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error);
+    }
 
     [Fact]
     public void Statistics_cover_every_picture_once_and_the_sample_is_shuffled()

@@ -35,45 +35,11 @@ public sealed class RunLoggerTests : IDisposable
         Assert.Equal(Environment.UserName, run.Tags["mlflow.user"]);
         Assert.StartsWith("lab", run.Tags["mlflow.source.name"], StringComparison.Ordinal);
         Assert.DoesNotContain("/", run.Tags["mlflow.source.name"], StringComparison.Ordinal);
-        Assert.StartsWith("lab ", run.Tags["jepat.command"], StringComparison.Ordinal);
+        Assert.StartsWith("./lab ", run.Tags["jepat.command"], StringComparison.Ordinal);
         Assert.Equal(("LOCAL", parent.RunId, "full", "# hello"),
             (run.Tags["mlflow.source.type"], run.Tags["mlflow.parentRunId"], run.Tags["preset"], run.Tags["mlflow.note.content"]));
         Assert.Equal([new("fashion", "a1b2c3d4", "training", """{"uri":"/data"}""", """{"num_rows":3}""")], run.Inputs);
         Assert.Equal(["config.yaml"], store.Artifacts(log.RunId).Select(a => a.Path));
-    }
-
-    [Fact]
-    public void Git_tags_tell_commit_branch_and_dirty_flag_and_are_absent_outside_a_repository()
-    {
-        var repository = Directory.CreateDirectory(Path.Combine(folder.Path, "code")).FullName;
-        Assert.Empty(RunTags.ReadGit(repository));
-        Assert.SkipUnless(Git("init", "-q", "-b", "topic"), "no git here");
-        Assert.Equal(["mlflow.source.git.branch"], RunTags.ReadGit(repository).Keys);
-        File.WriteAllText(Path.Combine(repository, "a.cs"), "1");
-        Assert.True(Git("add", "."));
-        Assert.True(Git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "a"));
-
-        var clean = RunTags.ReadGit(repository);
-        File.WriteAllText(Path.Combine(repository, "a.cs"), "2");
-        var dirty = RunTags.ReadGit(repository);
-
-        Assert.Matches("^[0-9a-f]{40}$", clean["mlflow.source.git.commit"]);
-        Assert.Equal(("topic", "false"), (clean["mlflow.source.git.branch"], clean["mlflow.source.git.dirty"]));
-        Assert.Equal("true", dirty["mlflow.source.git.dirty"]);
-
-        bool Git(params string[] arguments)
-        {
-            try
-            {
-                using var git = Process.Start(new ProcessStartInfo("git", arguments) { WorkingDirectory = repository })!;
-                git.WaitForExit();
-                return git.ExitCode == 0;
-            }
-            catch (System.ComponentModel.Win32Exception)
-            {
-                return false;
-            }
-        }
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class SystemMetricsTests : IDisposable
         Assert.All(metrics.Sample(), m => Assert.StartsWith("disk_", m.Name, StringComparison.Ordinal));
     }
 
-    private SystemMetrics Create() => new((_, _, _) => { }, folder.Path, 0, TimeSpan.FromHours(1), TimeProvider.System, Path.Combine(folder.Path, "proc"));
+    private SystemMetrics Create() => new((_, _, _) => { }, folder.Path, 0, TimeSpan.FromHours(1), TimeProvider.System, proc: Path.Combine(folder.Path, "proc"));
 
     private void Write(string name, string text)
     {

@@ -41,6 +41,7 @@ internal static class HostilePickle
         "a negative shape" => Dict(Tensor(shape: [-1, 4])),
         "more numbers than the storage has" => Dict(Tensor(shape: [5], strides: [1])),
         "one number a million million times" => Dict(Tensor(shape: [1_000_000, 1_000_000], strides: [0, 0])),
+        "expanded views" => Dict(Tensor(), Text("small"), Tensor(shape: [4, 2], strides: [0, 1]), Text("large"), Tensor(shape: [1_000_000, 1_000_000], strides: [0, 0])),
         "strides beyond the storage" => Dict(Tensor(strides: [3, 1])),
         "strides that overflow" => Dict(Tensor(strides: [long.MaxValue, long.MaxValue])),
         "a negative stride" => Dict(Tensor(strides: [-2, 1])),

@@ -95,7 +95,7 @@ public sealed class WeightFileTests : IDisposable
         Assert.Contains("has no section 'model'; there are none", Fails(WeightSamples.File("types.pth"), "model"), StringComparison.Ordinal);
         Assert.Contains("has no tensor c.weight", Assert.Throws<UserException>(() => file.Read("c.weight")).Message, StringComparison.Ordinal);
         Assert.Contains("cannot be opened", Fails(folder.File("nowhere.pth")), StringComparison.Ordinal);
-        Assert.Contains("cannot be opened", Fails(folder.Path), StringComparison.Ordinal);
+        Assert.Contains($"{folder.Path}: is a folder; name a file in it, or the index (*.index.json)", Fails(folder.Path), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -146,7 +146,17 @@ public sealed class WeightFileTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}""", 12, "tensor b leaves a gap after the one before it")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 8, "its tensors end at byte")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", 8, "not the JSON it should be")]
-    [InlineData("""{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}}""", 4, "tensor a has the unknown type F4")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F4","shape":[1],"data_offsets":[2,6]}}""", 6, "tensor b overlaps the one before it")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}}""", 3, "lies outside the file")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[1],"data_offsets":[3,2]}}""", 4, "lies outside the file")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}}""", 5, "its tensors end at byte")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[100],"data_offsets":[0,4]}}""", 4, "does not fit its shape")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[4611686018427387904,4],"data_offsets":[0,4]}}""", 4, "tensor a has an impossible shape")]
+    [InlineData("""{"a":{"dtype":"F4","dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "not the JSON it should be")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1]}}""", 0, "tensor a has no valid dtype, shape and data_offsets")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", 4, "tensor a has no valid dtype, shape and data_offsets")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} x""", 4, "not the JSON it should be")]
+    [InlineData("""{"__metadata__":{"k":"1","k":"2"}}""", 0, "not the JSON it should be")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}""", 0, "tensor a has an impossible shape")]
     [InlineData("""{"a":{"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]}}""", 0, "tensor a has an impossible shape")]
     [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[4,0]}}""", 4, "tensor a has an impossible shape")]
@@ -157,7 +167,7 @@ public sealed class WeightFileTests : IDisposable
     public void The_rules_of_safetensors_hold(string header, int data, string message)
     {
         var path = folder.File("x.safetensors");
-        File.WriteAllBytes(path, Raw(header, data));
+        WeightSamples.WriteRaw(path, header, data);
 
         Assert.Contains(message, Fails(path), StringComparison.Ordinal);
         Assert.Contains(message, Assert.Throws<UserException>(() => Safetensors.Load(path)).Message, StringComparison.Ordinal);
@@ -166,18 +176,37 @@ public sealed class WeightFileTests : IDisposable
     [Theory]
     [InlineData("F8_E4M3", 1, "float8_e4m3fn")]
     [InlineData("F8_E5M2", 1, "float8_e5m2")]
+    [InlineData("F4", 1, "F4")]
+    [InlineData("F8_E4M3FNUZ", 1, "F8_E4M3FNUZ")]
     [InlineData("U16", 2, "uint16")]
     [InlineData("U32", 4, "uint32")]
     [InlineData("U64", 8, "uint64")]
     public void A_type_that_TorchSharp_lacks_is_listed_and_refused_by_name(string dtype, int size, string name)
     {
         var path = folder.File("x.safetensors");
-        File.WriteAllBytes(path, Raw($$$"""{"a":{"dtype":"{{{dtype}}}","shape":[3],"data_offsets":[0,{{{3 * size}}}]}}""", 3 * size));
+        WeightSamples.WriteRaw(path, $$$"""{"a":{"dtype":"{{{dtype}}}","shape":[3],"data_offsets":[0,{{{3 * size}}}]},"b":{"dtype":"U8","shape":[1],"data_offsets":[{{{3 * size}}},{{{3 * size + 1}}}]}}""", 3 * size + 1);
 
         using var file = WeightFile.Open(path);
 
-        Assert.Equal((name, 3L * size), (file.Entries[0].Type, file.Entries[0].Bytes));
+        Assert.Equal((name, 3L * size, null), (file.Entries[0].Type, file.Entries[0].Bytes, file.Entries[0].ScalarType));
+        Assert.Equal(3 * size + 1, file.Read("b").item<byte>());
         Assert.Contains($"tensor a is {name}, which TorchSharp does not have", Assert.Throws<UserException>(() => file.Read("a")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_view_that_repeats_numbers_is_read_up_to_the_file_s_size_and_else_refused_alone()
+    {
+        var path = folder.File("in.pth");
+        File.WriteAllBytes(path, HostilePickle.Legacy("expanded views"));
+
+        using var file = WeightFile.Open(path);
+
+        Assert.Equal([("a", 16L), ("small", 32L), ("large", 4_000_000_000_000L)], file.Entries.Select(e => (e.Name, e.Bytes)));
+        Assert.True(tensor(new[] { 1f, 2f, 1f, 2f, 1f, 2f, 1f, 2f }).reshape(4, 2).Equals(file.Read("small")));
+        Assert.True(tensor(new[] { 1f, 2f, 3f, 4f }).reshape(2, 2).Equals(file.Read("a")));
+        var message = Assert.Throws<UserException>(() => file.Read("large")).Message;
+        Assert.Contains("tensor large of shape (1000000, 1000000) is an expanded view", message, StringComparison.Ordinal);
+        Assert.Contains("save it after .contiguous()", message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -259,14 +288,6 @@ public sealed class WeightFileTests : IDisposable
         large.AsSpan(84, 12).Fill(0xff);
         output.Write(large);
         return output.ToArray();
-    }
-
-    private static byte[] Raw(string header, int data)
-    {
-        var bytes = new byte[8 + header.Length + data];
-        BinaryPrimitives.WriteInt64LittleEndian(bytes, header.Length);
-        Encoding.ASCII.GetBytes(header, bytes.AsSpan(8));
-        return bytes;
     }
 
     private static string Fails(string path, string? section = null)

@@ -8,6 +8,16 @@ internal static class WeightSamples
 {
     public static string File(string name) => Path.Combine(AppContext.BaseDirectory, "Weights", "Files", name);
 
+    /// <summary>A safetensors file of this header and so many bytes 1, 2, ….</summary>
+    public static void WriteRaw(string path, string header, int data)
+    {
+        var bytes = new byte[8 + header.Length + data];
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(bytes, header.Length);
+        System.Text.Encoding.ASCII.GetBytes(header, bytes.AsSpan(8));
+        for (var i = 0; i < data; i++) bytes[8 + header.Length + i] = (byte)(i + 1);
+        System.IO.File.WriteAllBytes(path, bytes);
+    }
+
     /// <summary>k + 0.25 · index.</summary>
     public static Tensor Ramp(double k, params long[] shape) => arange(shape.Aggregate(1L, (a, b) => a * b), dtype: ScalarType.Float64).mul_(0.25).add_(k).reshape(shape);
 

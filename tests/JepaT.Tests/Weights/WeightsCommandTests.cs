@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using JepaT.Lab;
 using JepaT.Model;
-using Spectre.Console;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -113,10 +112,104 @@ public sealed class WeightsCommandTests : IDisposable
         Assert.Empty(Directory.GetFiles(folder.Path));
     }
 
+    [Theory]
+    [InlineData("F8_E4M3", 3)]
+    [InlineData("U16", 6)]
+    [InlineData("U64", 24)]
+    [InlineData("F4", 2)]
+    public void What_TorchSharp_cannot_hold_is_copied_byte_for_byte(string dtype, int bytes)
+    {
+        var (path, output) = (folder.File("a.safetensors"), folder.File("b.safetensors"));
+        WeightSamples.WriteRaw(path, $$$"""{"x":{"dtype":"{{{dtype}}}","shape":[3],"data_offsets":[0,{{{bytes}}}]},"y":{"dtype":"F32","shape":[1],"data_offsets":[{{{bytes}}},{{{bytes + 4}}}]}}""", bytes + 4);
+
+        Assert.Equal(("", 0), Run("weights", "convert", path, output));
+
+        var (before, after) = (WeightFile.Open(path), WeightFile.Open(output));
+        using (before) using (after)
+        {
+            Assert.Equal(before.Entries.Select(e => (e.Name, e.Type, e.Bytes)), after.Entries.Select(e => (e.Name, e.Type, e.Bytes)));
+            Assert.Equal(File.ReadAllBytes(path)[^(bytes + 4)..], File.ReadAllBytes(output)[^(bytes + 4)..]);
+        }
+        Assert.Contains($"dtype\":\"{dtype}", File.ReadAllText(output), StringComparison.Ordinal);
+        Assert.Contains("write a .safetensors file", Run("weights", "convert", path, folder.File("c.pth")).Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("F8_E4M3", 1, "tensor x is float8_e4m3fn, which cannot be converted here; leave --dtype out")]
+    [InlineData("F4", 1, "tensor x is F4, which cannot be converted here; leave --dtype out")]
+    [InlineData("U16", 2, "")]
+    public void A_type_is_only_asked_of_what_can_be_converted(string dtype, int bytes, string message)
+    {
+        var (path, output) = (folder.File("a.safetensors"), folder.File("b.safetensors"));
+        WeightSamples.WriteRaw(path, $$$"""{"x":{"dtype":"{{{dtype}}}","shape":[1],"data_offsets":[0,{{{bytes}}}]}}""", bytes);
+
+        var (error, code) = Run("weights", "convert", path, output, "--dtype", "float32");
+
+        Assert.Contains(message, error, StringComparison.Ordinal);
+        Assert.Equal((message.Length > 0 ? 1 : 0, message.Length == 0), (code, File.Exists(output)));
+    }
+
+    [Theory]
+    [InlineData("in.safetensors")]
+    [InlineData("./folder/../in.safetensors")]
+    [InlineData("link.safetensors")]
+    [InlineData("linked folder/in.safetensors")]
+    [InlineData("linked folder/link.safetensors")]
+    public void The_file_itself_is_not_written_over(string output)
+    {
+        var path = folder.File("in.safetensors");
+        Safetensors.Save(path, [new("x", ones(2))]);
+        var before = File.ReadAllBytes(path);
+        File.CreateSymbolicLink(folder.File("link.safetensors"), "in.safetensors");
+        Directory.CreateSymbolicLink(folder.File("linked folder"), folder.Path);
+
+        var (error, code) = Run("weights", "convert", path, Path.Combine(folder.Path, output), "--dtype", "float16");
+
+        Assert.Equal(1, code);
+        Assert.Contains("is the file to be converted, or a part of it; name another file to write", error, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(path));
+    }
+
+    [Fact]
+    public void A_part_of_an_index_is_not_written_over()
+    {
+        Safetensors.Save(folder.File("part.safetensors"), [new("x", ones(2))]);
+        File.WriteAllText(folder.File("all.index.json"), """{"weight_map": {"x": "part.safetensors"}}""");
+
+        Assert.Contains("a part of it", Run("weights", "convert", folder.File("all.index.json"), folder.File("part.safetensors")).Error, StringComparison.Ordinal);
+        Assert.Equal(("", 0), Run("weights", "convert", folder.File("all.index.json"), folder.File("whole.safetensors")));
+    }
+
+    [Fact]
+    public void Hundreds_of_thousands_of_tensors_are_listed_in_seconds()
+    {
+        const int count = 300_000;
+        var path = folder.File("many.safetensors");
+        WeightSamples.WriteRaw(path, "{" + string.Join(",", Enumerable.Range(0, count).Select(i => $$"""
+            "layers.{{i}}.weight":{"dtype":"U8","shape":[1,1],"data_offsets":[{{i}},{{i + 1}}]}
+            """)) + "}", count);
+        var (clock, allocated) = (System.Diagnostics.Stopwatch.StartNew(), GC.GetAllocatedBytesForCurrentThread());
+        var lines = new LineCounter();
+
+        WeightsCommand.Inspect(path, null, lines);
+
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        Assert.InRange(lines.Count, count, count + 20);
+        Assert.True(allocated < 3000L * count, $"{allocated / count} bytes allocated a tensor");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"took {clock.Elapsed}");
+    }
+
+    private sealed class LineCounter : StringWriter
+    {
+        public int Count { get; private set; }
+
+        public override void WriteLine(string? value) => Count++;
+    }
+
     private static string Inspect(string path, string? section)
     {
         var text = new StringWriter();
-        WeightsCommand.Inspect(path, section, AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No }));
+        WeightsCommand.Inspect(path, section, text);
         return text.ToString();
     }
 
