@@ -53,6 +53,7 @@ public sealed class LatentPipelineTests : IDisposable
             "--set", $"data.captions={captions}", "--set", "data.size=8", "--set", "model.patch_size=4"]);
         Lab("cache-latents", pictures.Root, "-o", Of("latents"), "--autoencoder", autoencoder, "--size", $"{Size}", "--captions", captions);
         Lab(["train", Experiment(), "-o", Of("run"), "--set", $"data.autoencoder={autoencoder}", .. measured]);
+        Lab("evaluate", Of("run"), "--count", "13", "--tracking", Store);
 
         using var store = SqliteStore.Open(Store, readOnly: true);
         foreach (var folder in new[] { "pixels", "run" })
@@ -61,6 +62,12 @@ public sealed class LatentPipelineTests : IDisposable
             Assert.True(run.Metrics["eval/fid_inception_12"].Value > 0);
             Assert.Equal(("captions", "None", "12"), (run.Params["measured.prompts"], run.Params["measured.classes"], run.Params["measured.count"]));
         }
+        var id = File.ReadAllText(Of("run/mlflow-run")).Trim();
+        var evaluation = Assert.Single(store.SearchRuns(new() { ParentRunId = id })).Info.RunId;
+        using var file = new StreamReader(store.OpenArtifact(evaluation, "evaluation.json"));
+        var card = EvaluationCard.FromJson(file.ReadToEnd(), "evaluation.json");
+        Assert.Equal((PromptChoice.Captions, null, 13), (card.Prompts, card.Classes, card.Count));
+        Assert.Equal(store.GetRun(id).Metrics["evaluate/fid_inception_13"].Value, card.Values["fid_inception_13"]);
     }
 
     [Fact]
