@@ -14,6 +14,12 @@ public sealed class LoggedRun
     /// <summary>All that the store holds in one record.</summary>
     public Run Run { get; }
 
+    /// <summary>MLflow's id.</summary>
+    public string Id => Run.Info.RunId;
+
+    /// <summary>The beginning of its id, enough for people.</summary>
+    internal string ShortId => Id[..Math.Min(8, Id.Length)];
+
     /// <summary>Name of its experiment.</summary>
     public string Experiment { get; }
 
@@ -27,7 +33,7 @@ public sealed class LoggedRun
     public IReadOnlyList<string> Metrics => [.. Run.Metrics.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Paths of its files.</summary>
-    public IReadOnlyList<string> Artifacts => [.. Store.Artifacts(Run.Info.RunId).Select(a => a.Path)];
+    public IReadOnlyList<string> Artifacts => [.. Store.Artifacts(Id).Select(a => a.Path)];
 
     /// <summary>A param, or "".</summary>
     public string Param(string name) => Run.Params.GetValueOrDefault(name, "");
@@ -37,7 +43,7 @@ public sealed class LoggedRun
 
     /// <summary>All values of a metric, in the order of steps; of a step that was logged twice, as after a resume, the later one.</summary>
     public IReadOnlyList<CurvePoint> Curve(string metric) =>
-        [.. Store.MetricHistory(Run.Info.RunId, metric).GroupBy(m => m.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Last().Value))];
+        [.. Store.MetricHistory(Id, metric).GroupBy(m => m.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Last().Value))];
 
     /// <summary>The text of a file.</summary>
     /// <exception cref="UserException">There is no such file.</exception>
@@ -74,7 +80,7 @@ public sealed class LoggedRun
     }
 
     /// <summary>A file to read on.</summary>
-    internal Stream OpenArtifact(string artifact) => Store.OpenArtifact(Run.Info.RunId, artifact);
+    internal Stream OpenArtifact(string artifact) => Store.OpenArtifact(Id, artifact);
 
     /// <summary>Where a metric stands among others: 0 those of evaluations, 1 those of training and all others, 2 those of the machine.</summary>
     internal static int Rank(string metric) =>
