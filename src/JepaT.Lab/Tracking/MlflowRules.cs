@@ -81,6 +81,14 @@ public static class MlflowRules
         foreach (var (key, _) in tags) CheckKey("tag", key);
     }
 
+    /// <summary>Refuses metrics into a run that has its end. MLflow would take them; here they are a mistake, unless the run is resumed.</summary>
+    public static void CheckNotEnded(RunInfo run)
+    {
+        if (run is { EndTime: not null, Status: RunStatus.Finished or RunStatus.Failed or RunStatus.Killed })
+            throw new UserException($"the run '{OneLine(run.Name)}' ({run.RunId}) has ended ({run.Status.ToString().ToUpperInvariant()}) and takes no metrics: "
+                + "resume it first (RunLogger.Resume, or `lab train --resume` with its folder)");
+    }
+
     /// <summary>Refuses a data set whose fields are too long for MLflow.</summary>
     public static void CheckDataset(DatasetInput dataset)
     {
@@ -131,5 +139,6 @@ public static class MlflowRules
 
     private static int Length(string text) => text.Length <= MaxKey ? text.Length : text.EnumerateRunes().Count();
 
-    private static string OneLine(string text) => text.Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+    /// <summary>Line breaks shown as \r and \n.</summary>
+    internal static string OneLine(string text) => text.Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 }

@@ -46,11 +46,17 @@ public sealed partial class RestStore
         if (tags?.TryGetValue("mlflow.runName", out var tagged) == true && tagged != name)
             throw new UserException($"run '{name}': the tag mlflow.runName says '{tagged}'; both must be the same");
         foreach (var key in tags?.Keys ?? []) MlflowRules.CheckKey("tag", key);
-        return Guard(async () => Info((await client.CreateRunAsync(new MlflowNewRun(experimentId, name, startTime) { Tags = Pairs(tags), CreateIdTag = CreateIdTag })).Info));
+        var made = Guard(async () => Info((await client.CreateRunAsync(new MlflowNewRun(experimentId, name, startTime) { Tags = Pairs(tags), CreateIdTag = CreateIdTag })).Info));
+        going[made.RunId] = true;
+        return made;
     }
 
-    public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null) =>
+    public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null)
+    {
+        going.TryRemove(runId, out _);
         Guard(() => client.UpdateRunAsync(runId, Enum.Parse<MlflowRunStatus>(status.ToString()), endTime ?? 0, string.IsNullOrEmpty(name) ? null : name));
+        if (status is RunStatus.Running or RunStatus.Scheduled || endTime is null or 0) going[runId] = true;
+    }
 
     public void DeleteRun(string runId) => Guard(() => client.DeleteRunAsync(runId));
 
@@ -60,6 +66,15 @@ public sealed partial class RestStore
         IReadOnlyCollection<KeyValuePair<string, string>> tags)
     {
         MlflowRules.CheckBatch(metrics, parameters, tags);
+        if (metrics.Count > 0 && !going.ContainsKey(runId))
+        {
+            var run = GetRun(runId).Info;
+            if (!run.Deleted)       // for a deleted one the server has words
+            {
+                MlflowRules.CheckNotEnded(run);
+                going[runId] = true;
+            }
+        }
         Guard(() => client.LogBatchAsync(runId,
             [.. metrics.Select(m => new MlflowMetric(m.Key, m.Value, m.Timestamp, m.Step))],
             [.. parameters.Select(p => new MlflowParam(p.Key, MlflowRules.Cut(p.Value, MlflowRules.MaxParamValue)))],
@@ -91,6 +106,7 @@ public sealed partial class RestStore
     {
         if (query.MaxResults is < 1 or > MlflowRules.MaxResults)
             throw new UserException($"a search for {query.MaxResults} runs: 1 to {MlflowRules.MaxResults} are allowed");
+        _ = (RunFilter.Parse(query.Filter), RunOrder.Parse(query.OrderBy));        // refused here, in the words of every store
         IReadOnlyList<string> experiments = query.ExperimentId is { } id ? [id] : [.. Experiments().Select(e => e.Id)];
         if (experiments.Count == 0) return [];
         var clauses = query.AllTags.Select(t => $"tags.`{t.Key}` = {Quoted(t.Key, t.Value)}");

@@ -15,6 +15,7 @@ public sealed partial class RestStore : ITrackingStore
     private readonly HttpClient http;
     private readonly MlflowClient client;
     private readonly ConcurrentDictionary<string, string> artifactUris = new();     // of runs seen: asked for once
+    private readonly ConcurrentDictionary<string, bool> going = new();              // runs known not to have ended: asked for once
 
     private RestStore(HttpClient http, MlflowClient client)
     {

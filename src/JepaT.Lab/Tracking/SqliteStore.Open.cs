@@ -29,7 +29,8 @@ public sealed partial class SqliteStore
         {
             connection.Open();
             // SQLite's own waiting looks more often than the library's fixed pauses do.
-            return Execute($"PRAGMA busy_timeout = {(long)patience.TotalMilliseconds}");
+            // LIKE as MLflow's server has it: case-sensitive.
+            return Execute($"PRAGMA busy_timeout = {(long)patience.TotalMilliseconds}; PRAGMA case_sensitive_like = ON");
         });
         if (readOnly) Guard(() => { Judge(); return 0; });
         else

@@ -97,20 +97,24 @@ public sealed partial class SqliteStore
     {
         if (query.MaxResults is < 1 or > MlflowRules.MaxResults)
             throw new UserException($"a search for {query.MaxResults} runs: 1 to {MlflowRules.MaxResults} are allowed");
+        var (filter, order) = (RunFilter.Parse(query.Filter), RunOrder.Parse(query.OrderBy));
         var arguments = new List<object?> { query.ExperimentId, query.MaxResults };
-        var where = Stage(query.Stage) + " AND (experiment_id = CAST($1 AS INTEGER)"
-            + " OR $1 IS NULL AND experiment_id IN (SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active'))";
-        foreach (var (key, value) in query.AllTags)
-        {
-            arguments.AddRange([key, value]);
-            where += $" AND EXISTS (SELECT 1 FROM tags t WHERE t.run_uuid = runs.run_uuid AND t.key = ${arguments.Count - 1} AND t.value = ${arguments.Count})";
-        }
+        List<string> conditions = [Stage(query.Stage), "(experiment_id = CAST($1 AS INTEGER)"
+            + " OR $1 IS NULL AND experiment_id IN (SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active'))"];
+        conditions.AddRange(query.AllTags.Select(tag => new FilterClause(new(FilterEntity.Tag, tag.Key), "=", tag.Value)).Concat(filter)
+            .Select(clause => FilterSql.Condition(clause, Parameter)));
+        var sql = $"SELECT {RunColumns} FROM runs WHERE {string.Join(" AND ", conditions)} ORDER BY {FilterSql.Order(order, Parameter)} LIMIT $2";
         return Guard(() =>
         {
             using var transaction = connection.BeginTransaction(deferred: true);     // one state for all the reading
-            var infos = Query($"SELECT {RunColumns} FROM runs WHERE {where} ORDER BY start_time DESC, run_uuid LIMIT $2", Info, arguments.ToArray());
-            return infos.ConvertAll(Fill);
+            return Query(sql, Info, arguments.ToArray()).ConvertAll(Fill);
         });
+
+        string Parameter(object value)
+        {
+            arguments.Add(value);
+            return "$" + arguments.Count.ToString(CultureInfo.InvariantCulture);
+        }
     }
 
     private static string Stage(RunStage view) => view switch
@@ -162,9 +166,10 @@ public sealed partial class SqliteStore
 
     private UserException NoRun(string runId) => new($"there is no run {runId} in {File}: `lab runs` lists those that are there");
 
-    private void RequireActive(string runId)
+    private RunInfo RequireActive(string runId)
     {
-        var stage = (string?)Scalar("SELECT lifecycle_stage FROM runs WHERE run_uuid = $1", runId) ?? throw NoRun(runId);
-        if (stage != "active") throw new UserException($"the run {runId} in {File} was deleted: restore it with `mlflow runs restore --run-id {runId}`");
+        var run = Query($"SELECT {RunColumns} FROM runs WHERE run_uuid = $1", Info, runId) is [var found] ? found : throw NoRun(runId);
+        return !run.Deleted ? run
+            : throw new UserException($"the run {runId} in {File} was deleted: restore it with `mlflow runs restore --run-id {runId}`");
     }
 }

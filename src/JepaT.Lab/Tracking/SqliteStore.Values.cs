@@ -11,7 +11,8 @@ public sealed partial class SqliteStore
         MlflowRules.CheckBatch(metrics, parameters, tags);
         Write(() =>
         {
-            RequireActive(runId);
+            var run = RequireActive(runId);
+            if (metrics.Count > 0) MlflowRules.CheckNotEnded(run);
             foreach (var (key, value) in parameters) PutParam(runId, key, MlflowRules.Cut(value, MlflowRules.MaxParamValue));
             PutMetrics(runId, metrics);
             foreach (var (key, value) in tags) PutTag(runId, key, value);
