@@ -156,7 +156,7 @@ public static class Charts
     private static Dictionary<string, object?> Object(params (string Key, object? Value)[] items) => items.ToDictionary(i => i.Key, i => i.Value);
 
     private static Dictionary<string, object?> Axis(string title) => Object(
-        ("title", Object(("text", title), ("standoff", 12))), ("automargin", true), ("showline", true), ("linecolor", "#999"),
+        ("title", Object(("text", title), ("standoff", 12), ("font", Object(("size", title.Length > 36 ? 11 : 15))))), ("automargin", true), ("showline", true), ("linecolor", "#999"),
         ("gridcolor", "#e6e6e6"), ("zeroline", false), ("ticks", "outside"), ("tickcolor", "#999"), ("exponentformat", "none"));
 
     private static Trace Trace(string type, params (string Key, object? Value)[] properties)

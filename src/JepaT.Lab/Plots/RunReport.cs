@@ -82,20 +82,20 @@ internal sealed class RunReport
         void Table(string label, List<int> metrics, bool head)
         {
             page.Scroll(label).Raw("<table><thead><tr>").Header("Run");
-            if (head && experiments) page.Header("Experiment", "text");
-            if (head) page.Header("Status").Header("Started").Header("Duration");
             foreach (var m in metrics) page.Header(comparison.Metrics[m].HeadingWithArrow.Replace(" " + comparison.Metrics[m].Arrow, "\u00a0" + comparison.Metrics[m].Arrow, StringComparison.Ordinal), "name");
+            if (head) page.Header("Status").Header("Started").Header("Duration");
+            if (head && experiments) page.Header("Experiment", "text");
             page.Raw("</tr></thead><tbody>\n");
             foreach (var run in runs)
             {
                 var info = run.Run.Info;
                 page.Raw($"<tr><th scope=\"row\" class=\"name\"><span class=\"swatch\" style=\"background:{styles[labels[run]].Colour}\"></span>").Text(labels[run]).Raw("</th>");
-                if (head && experiments) page.Cell(run.Experiment, "text value");
-                if (head) page.Cell(info.Status.ToString().ToUpperInvariant(), info.Status is RunStatus.Failed or RunStatus.Killed ? "failed" : "")
-                    .Cell(PlainText.Time(info.StartTime)[..16]).Cell(info.EndTime is { } end ? Progress.Duration(TimeSpan.FromMilliseconds(end - info.StartTime)) : "–");
                 foreach (var m in metrics)
                     if (comparison.IsBest(run, m)) page.Raw("<td class=\"best\">").Text(comparison.Text(run, m)).Raw("<span class=\"hidden\"> (best)</span></td>");
                     else page.Cell(comparison.Text(run, m));
+                if (head) page.Cell(info.Status.ToString().ToUpperInvariant(), info.Status is RunStatus.Failed or RunStatus.Killed ? "failed" : "")
+                    .Cell(PlainText.Time(info.StartTime)[..16]).Cell(info.EndTime is { } end ? Progress.Duration(TimeSpan.FromMilliseconds(end - info.StartTime)) : "–");
+                if (head && experiments) page.Cell(run.Experiment, "text value");
                 page.Raw("</tr>\n");
             }
             page.Raw("</tbody></table></div>\n");

@@ -68,7 +68,8 @@ public sealed partial class RunReportTests : IDisposable
 
         Assert.Equal(3 + 6 + 1, links.Count);
         Assert.All(links, l => Assert.StartsWith("../../mlartifacts/", l, StringComparison.Ordinal));
-        Assert.All(links, l => Assert.True(File.Exists(new Uri(new Uri(place + "/"), l).LocalPath), l));
+        Assert.All(links, l => Assert.True(File.Exists(Path.GetFullPath(Uri.UnescapeDataString(l), place)), l));
+        Assert.All(links, l => Assert.Equal("file", new Uri(new Uri($"file://{place}/report.html"), l).Scheme));
     }
 
     [Fact]

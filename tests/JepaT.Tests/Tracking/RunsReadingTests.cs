@@ -143,6 +143,7 @@ public sealed class RunsReadingTests : IDisposable
     [Fact]
     public void Infinities_are_never_the_best_and_a_metric_without_direction_asks_for_it()
     {
+        foreach (var id in ids) store.UpdateRun(id, RunStatus.Running, endTime: null);
         store.LogBatch(ids[0], [new("odd", double.NegativeInfinity, 0, 0), new("none", double.NaN, 0, 0)], [], []);
         store.LogBatch(ids[1], [new("odd", -3, 0, 0)], [], []);
         store.LogBatch(ids[2], [new("odd", -2, 0, 0)], [], []);

@@ -3,16 +3,20 @@ namespace JepaT.Lab;
 /// <summary>Runs beside each other: their latest metrics with the best marked, and the params in which they differ.</summary>
 internal sealed class RunComparison
 {
+    private static readonly string[] Families = ["fid", "is", "alignment", "kid", "precision", "recall", "alignment-part"];
+
     public RunComparison(RunSet runs)
     {
         Runs = runs;
-        Metrics = [.. runs.Metrics.Where(m => LoggedRun.Rank(m) < 2).Select(MetricName.Of)];
+        // Stable: the names keep their order within a family; a family that is none of these comes last.
+        Metrics = [.. runs.Metrics.Where(m => LoggedRun.Rank(m) < 2).Select(MetricName.Of)
+            .OrderBy(m => LoggedRun.Rank(m.Key)).ThenBy(m => Array.IndexOf(Families, m.Family) is >= 0 and var at ? at : Families.Length)];
         Best = [.. Metrics.Select(m => BestOf(runs, m.Key, m.Better))];
     }
 
     public RunSet Runs { get; }
 
-    /// <summary>All metrics but those of the machine; evaluations first.</summary>
+    /// <summary>All metrics but those of the machine; evaluations first, FID and IS before all.</summary>
     public IReadOnlyList<MetricName> Metrics { get; }
 
     /// <summary>For each metric the runs that are best in it: none where no two values differ or none is better.</summary>
