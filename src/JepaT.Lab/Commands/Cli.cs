@@ -17,6 +17,10 @@ internal static partial class Cli
         ["data"] = typeof(DataCommand.Settings),
         ["runs"] = typeof(RunsListCommand.Settings),
         ["runs list"] = typeof(RunsListCommand.Settings),
+        ["runs show"] = typeof(RunsShowCommand.Settings),
+        ["runs compare"] = typeof(RunsCompareCommand.Settings),
+        ["runs best"] = typeof(RunsBestCommand.Settings),
+        ["runs export"] = typeof(RunsExportCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -65,11 +69,15 @@ internal static partial class Cli
             Add<DataCommand>("data", ["data", "--preview", "sheet.png"]);
             config.AddBranch("runs", runs =>
             {
-                runs.SetDescription("Tracked runs: list them, and how to open MLflow on them.");
+                runs.SetDescription("Tracked runs, in a file or on a server: list, show, compare, find the best, export.");
                 runs.SetDefaultCommand<RunsListCommand>();
-                runs.AddCommand<RunsListCommand>("list").WithExample("runs").WithExample("runs", "list", "--experiment", "fusion-ablation");
+                runs.AddCommand<RunsListCommand>("list").WithExample("runs", "list", "--filter", "\"params.fusion = 'late'\"");
+                runs.AddCommand<RunsShowCommand>("show").WithExample("runs", "show", "1a2b3c4d");
+                runs.AddCommand<RunsCompareCommand>("compare").WithExample("runs", "compare", "none-seed0", "full-seed0");
+                runs.AddCommand<RunsBestCommand>("best").WithExample("runs", "best", "eval/fid_fashion_1k", "--experiment", "quick");
+                runs.AddCommand<RunsExportCommand>("export").WithExample("runs", "export", "--experiment", "quick", "-o", "quick.csv", "--artifacts", "files");
             });
-            Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
+            Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "--experiment", "quick", "--filter", "\"params.fusion = 'full'\"", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);
             Add<BenchCommand>("bench", ["bench"], ["bench", "--flavours", "ours,reference", "--threads", "2"]);

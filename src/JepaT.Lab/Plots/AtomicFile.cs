@@ -40,7 +40,18 @@ public static class AtomicFile
     {
         if (Path.GetFileName(path).Length == 0 || Directory.Exists(path))
             throw new UserException(path.Length == 0 ? "the name of the file to write is empty" : $"{path}: is a folder; name a file to write");
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        RequireFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, path);
+    }
+
+    /// <summary>The same for a folder that will take files, made when it is not there.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="shown">What the message names; by default the folder.</param>
+    /// <exception cref="UserException">The path is none, or at or below something that takes no files.</exception>
+    public static void RequireFolder(string folder, string? shown = null)
+    {
+        if (folder.Length == 0) throw new UserException("the name of the folder to write to is empty");
+        var path = shown ?? folder;
+        folder = Path.GetFullPath(folder);
         while (!Directory.Exists(folder))                                       // what is missing on the way is made by the writing
         {
             if (File.Exists(folder)) throw new UserException($"{path}: cannot be written, {folder} is a file; name another place");

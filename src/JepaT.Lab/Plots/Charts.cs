@@ -47,7 +47,8 @@ public static class Charts
     /// <param name="key">Name of the curve in <see cref="RunResult.Curves"/>.</param>
     /// <param name="title">What the vertical axis shows, with its unit.</param>
     /// <param name="percent">Whether fractions are shown as percent.</param>
-    public static TitledChart Curve(AblationResult result, string key, string title, bool percent)
+    /// <param name="alone">What the caption says where no preset has several seeds.</param>
+    public static TitledChart Curve(AblationResult result, string key, string title, bool percent, string alone = "One seed for each preset.")
     {
         var styles = Palette.Of(result.Presets);
         var (bands, lines) = (new List<Trace>(), new List<Trace>());
@@ -82,7 +83,7 @@ public static class Charts
         var axis = Axis(log ? $"{what} (log scale)" : what);
         if (log) (axis["type"], axis["tickvals"]) = ("log", LogTicks(values.Min(), values.Max()));
         if (percent) (axis["tickformat"], axis["range"]) = (".0%", new[] { 0, 1.02 });
-        var band = bands.Count > 0 ? "Mean over the finished seeds; the band runs from the smallest to the largest seed." : "One seed for each preset.";
+        var band = bands.Count > 0 ? "Mean over the finished seeds; the band runs from the smallest to the largest seed." : alone;
         var thinned = bucket > 1 ? $" Each point is the mean of {bucket} logged values." : "";
         return new($"{title} against training step", band + thinned, Chart([.. bands, .. lines], Axis("training step"), axis));
     }
@@ -155,7 +156,7 @@ public static class Charts
     private static Dictionary<string, object?> Object(params (string Key, object? Value)[] items) => items.ToDictionary(i => i.Key, i => i.Value);
 
     private static Dictionary<string, object?> Axis(string title) => Object(
-        ("title", Object(("text", title), ("standoff", 12))), ("automargin", true), ("showline", true), ("linecolor", "#999"),
+        ("title", Object(("text", title), ("standoff", 12), ("font", Object(("size", title.Length > 36 ? 11 : 15))))), ("automargin", true), ("showline", true), ("linecolor", "#999"),
         ("gridcolor", "#e6e6e6"), ("zeroline", false), ("ticks", "outside"), ("tickcolor", "#999"), ("exponentformat", "none"));
 
     private static Trace Trace(string type, params (string Key, object? Value)[] properties)

@@ -21,11 +21,14 @@ public enum Better
 /// different feature networks or sample counts cannot be compared, hence no FID is ever shown without both.
 /// </summary>
 /// <param name="Key">The name in the store.</param>
-/// <param name="Family"><c>fid</c>, <c>is</c>, <c>kid</c>, <c>precision</c>, <c>recall</c>, <c>alignment</c>, <c>alignment-part</c>, <c>parameters</c>, <c>images_per_second</c>.</param>
+/// <param name="Family"><c>fid</c>, <c>is</c>, <c>kid</c>, <c>precision</c>, <c>recall</c>, <c>alignment</c>, <c>alignment-part</c>, <c>parameters</c>, <c>images_per_second</c>; "" where it is none of these.</param>
 /// <param name="Heading">The name for people, with network and count.</param>
 /// <param name="Better">Which way is better.</param>
 public sealed partial record MetricName(string Key, string Family, string Heading, Better Better)
 {
+    /// <summary>The family of names that are none of our metrics.</summary>
+    internal const string Foreign = "";
+
     private static readonly Dictionary<string, (string Heading, Better Better)> Families = new()
     {
         ["fid"] = ("FID", Better.Lower),
@@ -34,6 +37,21 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         ["precision"] = ("Precision", Better.Higher),
         ["recall"] = ("Recall", Better.Higher),
     };
+
+    /// <summary>
+    /// A name of any run, ours or not: one that is none of our metrics stands for itself. Which way is better is then told by its first word
+    /// (<c>eval/fid</c>), or by being a loss.
+    /// </summary>
+    public static MetricName Of(string key)
+    {
+        if (Read(key, out _) is { } known) return known;
+        var name = key[(key.LastIndexOf('/') + 1)..];
+        var better = name.EndsWith("_std", StringComparison.Ordinal) ? Better.Neither
+            : Families.TryGetValue(name.Split('_')[0], out var family) ? family.Better
+            : name.Split('_').Contains("loss") ? Better.Lower
+            : Better.Neither;
+        return new(key, Foreign, key, better);
+    }
 
     /// <summary>↓, ↑ or nothing.</summary>
     public string Arrow => Better switch { Better.Lower => "↓", Better.Higher => "↑", _ => "" };
@@ -46,13 +64,18 @@ public sealed partial record MetricName(string Key, string Family, string Headin
     /// spreads (<c>is_fashion_1k_std</c>), which are no result of their own.
     /// </summary>
     /// <exception cref="UserException">An FID, IS or the like without network and count.</exception>
-    public static MetricName? Parse(string key)
+    public static MetricName? Parse(string key) => Read(key, out var incomplete) is { } name ? name
+        : incomplete is null ? null
+        : throw new UserException($"metric '{key}': its network and count are missing; name it like {incomplete}_fashion_1k, since other values do not compare");
+
+    // The family in `incomplete` when only network and count are missing.
+    private static MetricName? Read(string key, out string? incomplete)
     {
+        incomplete = null;
         var name = key[(key.LastIndexOf('/') + 1)..];
-        if (name.EndsWith("_std", StringComparison.Ordinal)) return null;
+        if (name.EndsWith("_std", StringComparison.Ordinal)) return null;       // a spread within one run, not over the seeds
         if (name == "parameters") return new(key, name, "Parameters", Better.Neither);
         if (name == "images_per_second") return new(key, name, "Images/s", Better.Neither);
-        if (name.EndsWith("_std", StringComparison.Ordinal)) return null;       // a spread within one run, not over the seeds
         if (Alignment().Match(name) is { Success: true } alignment)
         {
             var (pairs, part, network) = (alignment.Groups[2].Value.Replace('_', '-'), alignment.Groups[1].Value, alignment.Groups[3].Value);
@@ -63,9 +86,9 @@ public sealed partial record MetricName(string Key, string Family, string Headin
         var family = name.Split('_')[0];
         if (!Families.TryGetValue(family, out var known)) return null;
         var match = NetworkAndCount().Match(name);
-        if (!match.Success) throw new UserException(
-            $"metric '{key}': its network and count are missing; name it like {family}_fashion_1k, since other values do not compare");
-        return new(key, family, $"{known.Heading} ({match.Groups[1].Value}, {match.Groups[2].Value})", known.Better);
+        if (match.Success) return new(key, family, $"{known.Heading} ({match.Groups[1].Value}, {match.Groups[2].Value})", known.Better);
+        incomplete = family;
+        return null;
     }
 
     /// <summary>Whether values are fractions, read as percent.</summary>
@@ -81,6 +104,7 @@ public sealed partial record MetricName(string Key, string Family, string Headin
             "parameters" => value >= 1e6 ? $"{Digits(value / 1e6, "0.00")} M" : value >= 1e3 ? $"{Digits(value / 1e3, "0")} K" : Digits(value, "0"),
             "images_per_second" => Digits(value, value >= 100 ? "0" : "0.0"),
             "kid" => Digits(value, "0.00000"),
+            Foreign => Digits(value, "G5"),
             _ => Digits(value, "0.00"),
         };
     }

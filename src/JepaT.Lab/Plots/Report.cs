@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Net;
 using System.Text;
-using Plotly.NET;
 
 namespace JepaT.Lab;
 
@@ -112,7 +110,7 @@ public static class Report
         void Table(ResultTable table)
         {
             var styles = Palette.Of(result.Presets);
-            page.Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Runs");
+            page.Scroll("Result").Raw("<table><thead><tr>").Header("Preset").Header("Runs");
             foreach (var column in table.Columns) page.Header(column.HeadingWithArrow.Replace(" " + column.Arrow, "\u00a0" + column.Arrow, StringComparison.Ordinal));
             page.Raw("</tr></thead><tbody>\n");
             for (var row = 0; row < table.Rows.Count; row++)
@@ -133,7 +131,7 @@ public static class Report
         var failed = result.Runs.Where(r => !r.Finished).ToList();
         if (failed.Count == 0) return;
         page.Raw("<section><h2>Runs that did not finish</h2>\n<p>They are left out of every mean, curve and picture above.</p>\n")
-            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Preset").Header("Seed").Header("Status").Header("Error", "text").Header("Run", "text")
+            .Scroll("Runs that did not finish").Raw("<table><thead><tr>").Header("Preset").Header("Seed").Header("Status").Header("Error", "text").Header("Run", "text")
             .Raw("</tr></thead><tbody>\n");
         foreach (var run in failed)
             page.Raw("<tr><th scope=\"row\">").Text(run.Preset).Raw("</th>").Cell($"{run.Seed}").Cell(run.Status, "failed")
@@ -144,7 +142,7 @@ public static class Report
     private static void EveryRun(ReportPage page, AblationResult result)
     {
         var metrics = result.Runs.SelectMany(r => r.Final.Keys).Distinct().ToList();
-        page.Raw("<section><h2>Every run</h2>\n<details><summary>Last values of each run, as logged</summary><div class=\"scroll\"><table><thead><tr>")
+        page.Raw("<section><h2>Every run</h2>\n<details><summary>Last values of each run, as logged</summary>").Scroll("Every run").Raw("<table><thead><tr>")
             .Header("Preset").Header("Seed").Header("Status").Header("Run");
         foreach (var metric in metrics) page.Header(metric);
         page.Raw("</tr></thead><tbody>\n");
@@ -159,19 +157,19 @@ public static class Report
 
     private static void Repeat(ReportPage page, AblationResult result)
     {
-        page.Raw("<section><h2>How to repeat it</h2>\n<pre>");
+        page.Raw("<section><h2>How to repeat it</h2>\n<pre tabindex=\"0\">");
         if (result.Commit is { } commit) page.Text($"git checkout {commit.Split(' ', '-', '+')[0]}\n");
         page.Text(result.Repeat.Count > 0 ? string.Join('\n', result.Repeat) : result.Command).Raw("</pre>\n");
         if (result.Repeat.Count > 0) page.Raw("<p class=\"soft\">In an empty folder this makes all runs above from the start.</p>\n");
         if (result.Calls.Count > 0) Calls(page, result.Calls);
-        page.Raw("<details><summary>The resolved configuration</summary><p class=\"soft\">Saved as a file, it is an experiment of its own: ./lab ablate FILE.</p><pre>")
+        page.Raw("<details><summary>The resolved configuration</summary><p class=\"soft\">Saved as a file, it is an experiment of its own: ./lab ablate FILE.</p><pre tabindex=\"0\">")
             .Text(result.ConfigYaml).Raw("</pre></details></section>\n");
     }
 
     private static void Calls(ReportPage page, IReadOnlyList<AblationCall> calls)
     {
         page.Raw("<details><summary>The calls that made it</summary>\n<p class=\"soft\">Stopped and failed ones included; a killed one leaves no trace here.</p>\n")
-            .Raw("<div class=\"scroll\"><table><thead><tr>").Header("Started", "text").Header("Took").Header("Commit").Header("Command", "text").Raw("</tr></thead><tbody>\n");
+            .Scroll("Calls").Raw("<table><thead><tr>").Header("Started", "text").Header("Took").Header("Commit").Header("Command", "text").Raw("</tr></thead><tbody>\n");
         foreach (var call in calls)
             page.Raw("<tr>").Cell(call.Started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), "text").Cell(Progress.Duration(call.Duration))
                 .Cell(call.Commit ?? "unknown").Cell(call.Command, "wrap").Raw("</tr>\n");
@@ -194,7 +192,7 @@ internal static class ReportPictures
         foreach (var seed in seeds)
         {
             page.Raw(seed == seeds[0] ? "<details open>" : "<details>").Raw($"<summary>Seed {seed.Key}</summary>\n")
-                .Raw("<div class=\"scroll\"><table class=\"pictures\"><thead><tr><td></td>");
+                .Scroll($"Pictures of seed {seed.Key}").Raw("<table class=\"pictures\"><thead><tr><td></td>");
             foreach (var prompt in result.Prompts)
                 page.Raw("<th scope=\"col\">").Text(prompt).Raw(result.HeldOutPrompts.Contains(prompt) ? "<br><span class=\"tag\">held out</span></th>" : "</th>");
             page.Raw("</tr></thead><tbody>\n");
@@ -227,63 +225,4 @@ internal static class ReportPictures
         png.Length > 24 && png.AsSpan(0, 8).SequenceEqual<byte>([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
             ? (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20)))
             : throw new UserException($"run {run.Preset}, seed {run.Seed}: a picture is no PNG file");
-}
-
-/// <summary>An HTML page in the making: what is given to <see cref="Text"/> is encoded, what is given to <see cref="Raw"/> is not.</summary>
-internal sealed class ReportPage
-{
-    private readonly StringBuilder html = new();
-    private readonly List<string> figures = [];
-
-    public ReportPage Raw(string markup)
-    {
-        html.Append(markup);
-        return this;
-    }
-
-    public ReportPage Text(string text) => Raw(WebUtility.HtmlEncode(text));
-
-    public ReportPage Header(string text, string kind = "") =>
-        Raw(kind.Length > 0 ? $"<th scope=\"col\" class=\"{kind}\">" : "<th scope=\"col\">").Text(text).Raw("</th>");
-
-    public ReportPage Cell(string text, string kind = "") => Raw(kind.Length > 0 ? $"<td class=\"{kind}\">" : "<td>").Text(text).Raw("</td>");
-
-    public void Head(string title)
-    {
-        Raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        // The browser itself then refuses every request: nothing can be fetched, by mistake or by a hostile caption.
-        Raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">\n");
-        Raw("<title>").Text(title).Raw($"</title>\n<style>\n{Resource("report.css", typeof(ReportPage))}</style>\n</head>\n<body>\n");
-        Raw("<noscript><p class=\"soft\">Scripts are off: the charts are missing, the tables and pictures are complete.</p></noscript>\n");
-    }
-
-    public void Chart(TitledChart chart, string kind)
-    {
-        Raw("<figure><h3>").Text(chart.Title).Raw($"</h3><div class=\"chart {kind}\" id=\"chart-{figures.Count}\"></div><figcaption>")
-            .Text(chart.Caption).Raw("</figcaption></figure>\n");
-        figures.Add(Script(FigureJson.Of(chart.Chart)));
-    }
-
-    public string End()
-    {
-        if (figures.Count > 0)
-        {
-            var name = typeof(Trace).Assembly.GetManifestResourceNames().Single(n => n.Contains("plotly-", StringComparison.Ordinal) && n.EndsWith(".js", StringComparison.Ordinal));
-            Raw("<script>").Raw(Resource(name, typeof(Trace)).Replace("</script", "<\\/script", StringComparison.OrdinalIgnoreCase)).Raw("</script>\n<script>\n");
-            Raw("const figures = [\n").Raw(string.Join(",\n", figures)).Raw("\n];\n");
-            Raw("figures.forEach((f, i) => Plotly.newPlot('chart-' + i, f.data, f.layout, { responsive: true, displaylogo: false,\n")
-                .Raw("  modeBarButtonsToRemove: ['select2d', 'lasso2d', 'zoomIn2d', 'zoomOut2d', 'autoScale2d'] }));\n</script>\n");
-        }
-        return Raw("</body>\n</html>\n").html.ToString();
-    }
-
-    // JSON stays JSON, but can neither close the script element nor open a comment in it.
-    private static string Script(string json) => json.Replace("<", "\\u003c", StringComparison.Ordinal)
-        .Replace("\u2028", "\\u2028", StringComparison.Ordinal).Replace("\u2029", "\\u2029", StringComparison.Ordinal);
-
-    private static string Resource(string name, Type near)
-    {
-        using var reader = new StreamReader(near.Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
-        return reader.ReadToEnd();
-    }
 }

@@ -30,6 +30,8 @@ public sealed class ResultTable
     private static readonly string[] Main = ["fid", "is", "alignment", "parameters", "images_per_second"];
     private static readonly string[] More = ["alignment-part", "kid", "precision", "recall"];
 
+    private const string Spread = "Mean ± sample standard deviation over the finished runs (one run: no ±).";
+
     private ResultTable(IReadOnlyList<MetricName> columns, IReadOnlyList<Row> rows) => (Columns, Rows) = (columns, rows);
 
     /// <summary>A preset with its aggregates, in the order of <see cref="Columns"/>; null where no finished run has the metric.</summary>
@@ -41,6 +43,12 @@ public sealed class ResultTable
     /// <summary>The presets in the order of their appearance.</summary>
     public IReadOnlyList<Row> Rows { get; }
 
+    /// <summary>What the rows are: presets, or the values of a param.</summary>
+    public string RowName { get; private init; } = "Preset";
+
+    /// <summary>What must stand beneath this table.</summary>
+    public string Caption { get; private init; } = Note;
+
     /// <summary>The main table: FID, IS, alignment, parameters, images/s.</summary>
     /// <exception cref="UserException">A metric lacks its network and count.</exception>
     public static ResultTable Of(AblationResult result) => Of(result, Main);
@@ -48,6 +56,10 @@ public sealed class ResultTable
     /// <summary>The second table: item and colour alone, KID, precision and recall, as far as they were measured (else it has no columns).</summary>
     /// <exception cref="UserException">A metric lacks its network and count.</exception>
     public static ResultTable Further(AblationResult result) => Of(result, More);
+
+    /// <summary>Any metrics over any runs: the rows are what <see cref="RunResult.Preset"/> says, which <paramref name="rowName"/> names.</summary>
+    internal static ResultTable Of(IReadOnlyList<RunResult> runs, IReadOnlyList<MetricName> columns, string rowName) =>
+        new(columns, [.. runs.GroupBy(r => r.Preset).Select(g => RowOf(g.Key, [.. g], columns))]) { RowName = rowName, Caption = Spread };
 
     private static ResultTable Of(AblationResult result, string[] families)
     {
@@ -57,7 +69,7 @@ public sealed class ResultTable
         return new(columns, [.. result.Presets.Select(p => RowOf(p, [.. result.Runs.Where(r => r.Preset == p)], columns))]);
     }
 
-    private static Row RowOf(string preset, List<RunResult> runs, List<MetricName> columns)
+    private static Row RowOf(string preset, List<RunResult> runs, IReadOnlyList<MetricName> columns)
     {
         var finished = runs.Where(r => r.Finished).ToList();
         var others = runs.Where(r => !r.Finished).GroupBy(r => r.Status)
@@ -99,7 +111,7 @@ public sealed class ResultTable
     public string Markdown()
     {
         var text = new StringBuilder();
-        Line([.. Columns.Select(c => c.HeadingWithArrow).Prepend("Runs").Prepend("Preset")]);
+        Line([.. Columns.Select(c => c.HeadingWithArrow).Prepend("Runs").Prepend(RowName)]);
         Line([.. Columns.Select(_ => "---:").Prepend("---").Prepend("---")]);
         for (var row = 0; row < Rows.Count; row++)
         {
@@ -108,7 +120,7 @@ public sealed class ResultTable
                 cells.Add(IsBest(row, column) ? $"**{Text(row, column)}**" : Text(row, column));
             Line(cells);
         }
-        return text.Append('\n').Append(Note).Append('\n').ToString();
+        return text.Append('\n').Append(Caption).Append('\n').ToString();
 
         void Line(List<string> cells) =>
             text.Append("| ").AppendJoin(" | ", cells.Select(c => c.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
@@ -151,7 +163,7 @@ public sealed class ResultTable
 
     private (List<object?> Columns, List<List<object?>> Rows) Raw()
     {
-        List<object?> columns = ["preset", "runs", "failed", .. Columns.SelectMany(c => new[] { c.Key, $"{c.Key}_std", $"{c.Key}_n" })];
+        List<object?> columns = [RowName == "Preset" ? "preset" : RowName, "runs", "failed", .. Columns.SelectMany(c => new[] { c.Key, $"{c.Key}_std", $"{c.Key}_n" })];
         var rows = Rows.Select(List<object?> (r) =>
             [r.Preset, r.Finished + r.Failed, r.Failed, .. r.Cells.SelectMany(c => new object?[] { c?.Mean, c?.Deviation, c?.Count ?? 0 })]);
         return (columns, [.. rows]);

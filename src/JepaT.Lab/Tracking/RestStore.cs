@@ -84,9 +84,11 @@ public sealed partial class RestStore : ITrackingStore
         Guard(async () =>
         {
             var folders = new Stack<string?>([null]);
+            var seen = new HashSet<string>();                                   // a server that lists a folder in itself is not followed
             while (folders.TryPop(out var folder))
                 foreach (var file in await client.ListArtifactsAsync(runId, folder))
-                    if (file.IsDir) folders.Push(file.Path);
+                    if (!seen.Add(file.Path)) continue;
+                    else if (file.IsDir) folders.Push(file.Path);
                     else files.Add(new(file.Path, file.FileSize ?? 0));
             return 0;
         });

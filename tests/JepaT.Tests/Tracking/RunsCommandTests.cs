@@ -1,6 +1,5 @@
 using JepaT.Lab;
 using JepaT.Model;
-using Spectre.Console;
 
 namespace JepaT.Tests;
 
@@ -54,9 +53,9 @@ public sealed class RunsCommandTests : IDisposable
 
     private static string[] List(SqliteStore store, string? experiment)
     {
-        var text = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Out = new AnsiConsoleOutput(text) });
-        RunsListCommand.List(store, experiment, 100, console, TimeProvider.System);
-        return text.ToString().Split('\n');
+        using var console = new RecordedConsole(terminal: false);
+        var hints = new StringWriter();
+        RunsListCommand.List(store, new() { Experiment = experiment }, console.Console, hints, TimeProvider.System);
+        return (console.Text + hints).Split('\n');
     }
 }

@@ -9,73 +9,71 @@ namespace JepaT.Lab;
 [Description("List the tracked runs, and how to open MLflow on them.")]
 public sealed class RunsListCommand : Command<RunsListCommand.Settings>
 {
+    private const int DefaultMax = 100;
+
     /// <summary>What the command line says.</summary>
-    public sealed class Settings : RunsSettings
-    {
-        [CommandOption("--experiment <NAME>")]
-        [Description("Only the runs of this experiment.")]
-        public string? Experiment { get; init; }
+    public sealed class Settings : RunsSearchSettings;
 
-        [CommandOption("--max <N>")]
-        [Description("At most so many runs; by default 100.")]
-        [DefaultValue(100)]
-        public int Max { get; init; } = 100;
-
-        public override ValidationResult Validate() =>
-            Max is < 1 or > 100_000 ? ValidationResult.Error($"--max {Max}: give 1 to 100000") : ValidationResult.Success();
-    }
-
+    /// <inheritdoc/>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         using var store = TrackingStores.Open(settings.Uri, readOnly: true);
-        List(store, settings.Experiment, settings.Max, AnsiConsole.Console, TimeProvider.System);
+        List(store, settings, AnsiConsole.Console, Console.Error, TimeProvider.System);
         return 0;
     }
 
-    internal static void List(ITrackingStore store, string? experiment, int max, IAnsiConsole console, TimeProvider clock)
+    /// <param name="store">The store.</param>
+    /// <param name="settings">Which runs.</param>
+    /// <param name="console">Where the runs go.</param>
+    /// <param name="hints">Where it is said how to see more, when the runs go into a pipe.</param>
+    /// <param name="clock">For the duration of runs that go on, and the local time.</param>
+    internal static void List(ITrackingStore store, Settings settings, IAnsiConsole console, TextWriter hints, TimeProvider clock)
     {
-        if (!console.Profile.Out.IsTerminal) console.Profile.Width = 250;       // a line a run, for grep and cut
-        var experiments = store.Experiments();
-        var chosen = experiment is null ? null : experiments.FirstOrDefault(e => e.Name == experiment)
-            ?? throw new UserException($"there is no experiment '{experiment}' in {store.Uri}: there are {string.Join(", ", experiments.Select(e => $"'{e.Name}'"))}");
-        var names = experiments.ToDictionary(e => e.Id, e => e.Name);
-        var runs = store.SearchRuns(new RunQuery { ExperimentId = chosen?.Id, MaxResults = max }).Where(r => names.ContainsKey(r.Info.ExperimentId)).ToList();
+        var terminal = console.Profile.Out.IsTerminal;
+        if (terminal) hints = console.Profile.Out.Writer;
+        var max = settings.Max ?? DefaultMax;
+        var found = settings.Search(store, Math.Min(max + 1, MlflowRules.MaxResults));      // one more tells whether there are more
+        var runs = found.Take(max).ToList();
 
-        var table = new Table().Border(TableBorder.Simple).AddColumns("Experiment", "Run", "Status", "Started", "Duration", "Metrics", "Id");
-        foreach (var (run, depth) in Nested(runs))
-            table.AddRow(new[]
-            {
-                names[run.Info.ExperimentId],
-                string.Concat(Enumerable.Repeat("  ", depth)) + run.Info.Name,
-                run.Info.Status.ToString().ToUpperInvariant(),
-                DateTimeOffset.FromUnixTimeMilliseconds(run.Info.StartTime).ToOffset(clock.LocalTimeZone.GetUtcOffset(clock.GetUtcNow())).ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture),
-                Progress.Duration(TimeSpan.FromMilliseconds((run.Info.EndTime ?? clock.GetUtcNow().ToUnixTimeMilliseconds()) - run.Info.StartTime)),
-                Headline(run),
-                run.Info.RunId[..8],
-            }.Select(Markup.Escape).ToArray());
-        if (runs.Count > 0) console.Write(table);
-        else console.WriteLine($"no runs in {store.Uri}");
+        var table = new OutputTable("Experiment", "Run", "Status", "Started", "Duration", "Metrics", "Id");
+        foreach (var (run, depth) in settings.OrderBy.Length > 0 ? runs.Select(r => (r, 0)) : Nested(runs))
+            table.Add([
+                run.Experiment,
+                string.Concat(Enumerable.Repeat("  ", depth)) + run.Name,
+                run.Run.Info.Status.ToString().ToUpperInvariant(),
+                PlainText.Instant(run.Run.Info.StartTime).ToOffset(clock.LocalTimeZone.GetUtcOffset(clock.GetUtcNow())).ToString(terminal ? "yyyy-MM-dd HH:mm" : "yyyy-MM-ddTHH:mm:sszzz", CultureInfo.InvariantCulture),
+                Progress.Duration(TimeSpan.FromMilliseconds((run.Run.Info.EndTime ?? clock.GetUtcNow().ToUnixTimeMilliseconds()) - run.Run.Info.StartTime)),
+                Headline(run.Run),
+                terminal ? run.ShortId : run.Id]);
+        if (runs.Count > 0) table.Write(console);
+        else hints.WriteLine($"no runs in {store.Uri}{(settings.Filter is null ? "" : " that the filter lets through")}");
+        if (found.Count > runs.Count) hints.WriteLine($"These are the first {max}: --max N shows more.");
 
-        var id = chosen?.Id ?? runs.FirstOrDefault()?.Info.ExperimentId ?? "0";
-        foreach (var line in HowToOpen(store, id)) console.Profile.Out.Writer.WriteLine(line);     // never wrapped: it is to be copied
+        var id = runs.FirstOrDefault()?.Run.Info.ExperimentId ?? store.Experiments().FirstOrDefault(e => e.Name == settings.Experiment)?.Id ?? "0";
+        foreach (var line in HowToOpen(store, id)) hints.WriteLine(line);      // never wrapped: it is to be copied
     }
 
     /// <summary>Runs newest first, each with its children, newest first, below it.</summary>
-    private static IEnumerable<(Run Run, int Depth)> Nested(List<Run> runs)
+    private static IEnumerable<(LoggedRun Run, int Depth)> Nested(List<LoggedRun> runs)
     {
-        var ids = runs.Select(r => r.Info.RunId).ToHashSet();
-        var children = runs.ToLookup(r => r.Tags.TryGetValue("mlflow.parentRunId", out var parent) && parent != r.Info.RunId && ids.Contains(parent) ? parent : "");
-        return Below("", 0);
+        var ids = runs.Select(r => r.Id).ToHashSet();
+        var children = runs.ToLookup(r => r.Run.Tags.TryGetValue("mlflow.parentRunId", out var parent) && parent != r.Id && ids.Contains(parent) ? parent : "");
+        var shown = new HashSet<string>();
+        // Runs that are each other's parents, which a foreign store may hold, hang below nothing: they come last.
+        return Below("", 0).Concat(runs.Where(r => !shown.Contains(r.Id)).Select(r => (r, 0)));
 
-        IEnumerable<(Run, int)> Below(string parent, int depth) =>
-            children[parent].SelectMany(run => Below(run.Info.RunId, depth + 1).Prepend((run, depth)));
+        IEnumerable<(LoggedRun, int)> Below(string parent, int depth) => children[parent].SelectMany(run =>
+        {
+            shown.Add(run.Id);
+            return Below(run.Id, depth + 1).Prepend((run, depth));
+        });
     }
 
     /// <summary>The final figures: metrics of the section eval when there are, else the loss.</summary>
     private static string Headline(Run run)
     {
-        var metrics = run.Metrics.Values.Where(m => m.Key.StartsWith("eval/", StringComparison.Ordinal)).Take(4).ToList();
-        if (metrics.Count == 0) metrics = run.Metrics.Values.Where(m => !m.Key.StartsWith("system/", StringComparison.Ordinal) && m.Key.EndsWith("loss", StringComparison.Ordinal)).Take(1).ToList();
+        var metrics = run.Metrics.Values.Where(m => LoggedRun.Rank(m.Key) == 0).Take(4).ToList();
+        if (metrics.Count == 0) metrics = run.Metrics.Values.Where(m => LoggedRun.Rank(m.Key) == 1 && m.Key.EndsWith("loss", StringComparison.Ordinal)).Take(1).ToList();
         return string.Join(", ", metrics.Select(m => $"{m.Key[(m.Key.LastIndexOf('/') + 1)..]} {m.Value.ToString("G4", CultureInfo.InvariantCulture)}"));
     }
 

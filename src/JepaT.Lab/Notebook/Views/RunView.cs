@@ -14,7 +14,7 @@ internal sealed class RunView(Run run) : View
     {
         var all = runs.ToList();
         var metrics = all.SelectMany(r => r.Metrics.Keys).Distinct().Where(k => k.StartsWith("eval/", StringComparison.Ordinal))
-            .Select(MetricName.Parse).OfType<MetricName>().Where(m => Shown.Contains(m.Family)).OrderBy(m => Array.IndexOf(Shown, m.Family)).ToList();
+            .Select(MetricName.Of).Where(m => Shown.Contains(m.Family)).OrderBy(m => Array.IndexOf(Shown, m.Family)).ToList();
         return new TableView(
             ["run", "status", "started", "duration", "fusion", .. metrics.Select(m => m.HeadingWithArrow), "loss", "id"],
             [.. all.Select(IReadOnlyList<TableCell> (r) =>

@@ -9,10 +9,10 @@ internal sealed class TableView(IReadOnlyList<string> columns, IReadOnlyList<IRe
 
     /// <summary>An ablation's table, the best mean of each column in bold.</summary>
     public static TableView Of(ResultTable table) => new(
-        [.. table.Columns.Select(c => c.HeadingWithArrow).Prepend("Runs").Prepend("Preset")],
+        [.. table.Columns.Select(c => c.HeadingWithArrow).Prepend("Runs").Prepend(table.RowName)],
         [.. table.Rows.Select(IReadOnlyList<TableCell> (r, row) =>
             [new(r.Preset), new(r.Runs), .. table.Columns.Select((_, column) => new TableCell(table.Text(row, column), table.IsBest(row, column)))])],
-        ResultTable.Note);
+        table.Caption);
 
     /// <summary>The last values of a run.</summary>
     public static TableView Of(RunResult run) => Of(run.Final.Select(f => (Name: MetricName.Parse(f.Key), f.Value))
