@@ -17,6 +17,9 @@ internal static partial class Cli
         ["data"] = typeof(DataCommand.Settings),
         ["runs"] = typeof(RunsListCommand.Settings),
         ["runs list"] = typeof(RunsListCommand.Settings),
+        ["runs push"] = typeof(RunsPushCommand.Settings),
+        ["runs pull"] = typeof(RunsPullCommand.Settings),
+        ["runs merge"] = typeof(RunsMergeCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -65,9 +68,12 @@ internal static partial class Cli
             Add<DataCommand>("data", ["data", "--preview", "sheet.png"]);
             config.AddBranch("runs", runs =>
             {
-                runs.SetDescription("Tracked runs: list them, and how to open MLflow on them.");
+                runs.SetDescription("Tracked runs: list them, copy them to and from a server, join databases.");
                 runs.SetDefaultCommand<RunsListCommand>();
                 runs.AddCommand<RunsListCommand>("list").WithExample("runs").WithExample("runs", "list", "--experiment", "fusion-ablation");
+                runs.AddCommand<RunsPushCommand>("push").WithExample("runs", "push", "--to", "http://127.0.0.1:5000").WithExample("runs", "push", "--to", "https://mlflow.example.org", "--experiment", "fusion-ablation", "--dry-run");
+                runs.AddCommand<RunsPullCommand>("pull").WithExample("runs", "pull", "--from", "http://127.0.0.1:5000", "--to", "sqlite:///mlflow.db");
+                runs.AddCommand<RunsMergeCommand>("merge").WithExample("runs", "merge", "job1/mlflow.db", "job2/mlflow.db", "--to", "all/mlflow.db");
             });
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
