@@ -20,6 +20,7 @@ internal static partial class Cli
         ["runs push"] = typeof(RunsPushCommand.Settings),
         ["runs pull"] = typeof(RunsPullCommand.Settings),
         ["runs merge"] = typeof(RunsMergeCommand.Settings),
+        ["ui"] = typeof(UiCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -75,6 +76,7 @@ internal static partial class Cli
                 runs.AddCommand<RunsPullCommand>("pull").WithExample("runs", "pull", "--from", "http://127.0.0.1:5000", "--to", "sqlite:///mlflow.db");
                 runs.AddCommand<RunsMergeCommand>("merge").WithExample("runs", "merge", "job1/mlflow.db", "job2/mlflow.db", "--to", "all/mlflow.db");
             });
+            Add<UiCommand>("ui", ["ui"], ["ui", "results", "--port", "5001"]);
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);
