@@ -13,15 +13,18 @@ internal static class RunsCopyWork
         using var stop = new StopSignal("what is copied stays, the same command goes on");
         var output = AnsiConsole.Console.Profile.Out.Writer;
         var (total, name) = (new CopyReport(), to);
-        using (var target = OpenTarget(to, settings.DryRun))
-        using (target is null || settings.DryRun ? null : CopyLock.Take(target))
+        var sources = new List<ITrackingStore>();
+        try
         {
+            foreach (var uri in from) sources.Add(TrackingStores.Open(uri, readOnly: true));       // all of them first: a wrong name makes no database
+            using var target = OpenTarget(to, settings.DryRun);
             name = target?.Uri ?? to;                  // without a password
-            foreach (var uri in from)
-            {
-                using var source = TrackingStores.Open(uri, readOnly: true);
-                total.Add(Copy(source, target, settings, stop.Token));
-            }
+            using var held = target is null || settings.DryRun ? null : CopyLock.Take(target);
+            foreach (var source in sources) total.Add(Copy(source, target, settings, stop.Token));
+        }
+        finally
+        {
+            foreach (var source in sources) source.Dispose();
         }
         foreach (var problem in total.Problems.Take(ProblemsShown)) Console.Error.WriteLine($"warning: {problem.ReplaceLineEndings(" ")}");
         output.WriteLine($"{(settings.DryRun ? "would copy" : "copied")} to {name}: {total}");
@@ -33,7 +36,7 @@ internal static class RunsCopyWork
     public static string UriOf(string named)
     {
         if (named.Contains("://", StringComparison.Ordinal) || named.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase)) return named;
-        return "sqlite:///" + Path.GetFullPath(Directory.Exists(named) ? Path.Combine(named, "mlflow.db") : named);
+        return "sqlite:///" + Path.GetFullPath(Directory.Exists(named) || Path.EndsInDirectorySeparator(named) ? Path.Combine(named, "mlflow.db") : named);
     }
 
     /// <summary>The store that MLFLOW_TRACKING_URI names, for an option that was not given.</summary>
