@@ -21,6 +21,10 @@ internal static partial class Cli
         ["runs compare"] = typeof(RunsCompareCommand.Settings),
         ["runs best"] = typeof(RunsBestCommand.Settings),
         ["runs export"] = typeof(RunsExportCommand.Settings),
+        ["runs push"] = typeof(RunsPushCommand.Settings),
+        ["runs pull"] = typeof(RunsPullCommand.Settings),
+        ["runs merge"] = typeof(RunsMergeCommand.Settings),
+        ["ui"] = typeof(UiCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -69,14 +73,18 @@ internal static partial class Cli
             Add<DataCommand>("data", ["data", "--preview", "sheet.png"]);
             config.AddBranch("runs", runs =>
             {
-                runs.SetDescription("Tracked runs, in a file or on a server: list, show, compare, find the best, export.");
+                runs.SetDescription("Tracked runs, in a file or on a server: list, show, compare, find the best, export, copy, join.");
                 runs.SetDefaultCommand<RunsListCommand>();
                 runs.AddCommand<RunsListCommand>("list").WithExample("runs", "list", "--filter", "\"params.fusion = 'late'\"");
                 runs.AddCommand<RunsShowCommand>("show").WithExample("runs", "show", "1a2b3c4d");
                 runs.AddCommand<RunsCompareCommand>("compare").WithExample("runs", "compare", "none-seed0", "full-seed0");
                 runs.AddCommand<RunsBestCommand>("best").WithExample("runs", "best", "eval/fid_fashion_1k", "--experiment", "quick");
                 runs.AddCommand<RunsExportCommand>("export").WithExample("runs", "export", "--experiment", "quick", "-o", "quick.csv", "--artifacts", "files");
+                runs.AddCommand<RunsPushCommand>("push").WithExample("runs", "push", "--to", "http://127.0.0.1:5000").WithExample("runs", "push", "--to", "https://mlflow.example.org", "--experiment", "fusion-ablation", "--dry-run");
+                runs.AddCommand<RunsPullCommand>("pull").WithExample("runs", "pull", "--from", "http://127.0.0.1:5000", "--to", "sqlite:///mlflow.db");
+                runs.AddCommand<RunsMergeCommand>("merge").WithExample("runs", "merge", "job1/mlflow.db", "job2/mlflow.db", "--to", "all/mlflow.db");
             });
+            Add<UiCommand>("ui", ["ui"], ["ui", "results", "--port", "5001"]);
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "--experiment", "quick", "--filter", "\"params.fusion = 'full'\"", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);
             Add<WeightsCommand>("weights", ["weights", "inspect", "checkpoint.pth"], ["weights", "convert", "checkpoint.pth", "weights.safetensors", "--section", "model"]);

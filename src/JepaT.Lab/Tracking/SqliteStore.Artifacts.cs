@@ -21,8 +21,11 @@ public sealed partial class SqliteStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (System.IO.File.Exists(temporary)) System.IO.File.Delete(temporary);
             throw new UserException($"cannot write the artifact {target} ({e.Message}): check the disk's free space and the folder's rights", e);
+        }
+        finally
+        {
+            if (System.IO.File.Exists(temporary)) System.IO.File.Delete(temporary);        // also when the content breaks off
         }
     }
 

@@ -30,10 +30,9 @@ internal sealed class MlflowServer : IDisposable
     /// <summary>Starts a server in a folder on a free port and waits until it answers (about 6 s). Skips the test without MLflow.</summary>
     public static MlflowServer Start(string folder, params string[] options)
     {
-        var command = FindMlflow(out var reason);
-        Assert.SkipWhen(command is null, reason);
+        var command = Find();
         var address = new Uri($"http://127.0.0.1:{FreePort()}/");
-        var start = new ProcessStartInfo(command!, ["server", "--host", "127.0.0.1", "--port", $"{address.Port}", "--workers", "1", .. options])
+        var start = new ProcessStartInfo(command, ["server", "--host", "127.0.0.1", "--port", $"{address.Port}", "--workers", "1", .. options])
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
@@ -53,6 +52,14 @@ internal sealed class MlflowServer : IDisposable
             server.Dispose();
             throw;
         }
+    }
+
+    /// <summary>MLflow's program. Skips the test where there is none.</summary>
+    public static string Find()
+    {
+        var command = FindMlflow(out var reason);
+        Assert.SkipWhen(command is null, reason);
+        return command!;
     }
 
     public void Dispose()

@@ -87,7 +87,8 @@ public sealed class RunsListCommand : Command<RunsListCommand.Settings>
         var name = Path.GetFileName(local.File);
         // A plain `mlflow server` finds mlflow.db by itself, unless there is an old mlruns folder, which it prefers and then refuses.
         var plain = name == "mlflow.db" && !Directory.Exists(Path.Combine(local.Folder, "mlruns"));
-        yield return "To look at them in MLflow (pip install mlflow):";
+        yield return $"To look at them in MLflow (pip install mlflow): ./lab ui {(name == "mlflow.db" ? local.Folder : local.File)}";
+        yield return "It copies the database before MLflow upgrades it. By hand:";
         yield return $"  cd {local.Folder} && mlflow server{(plain ? "" : $" --backend-store-uri sqlite:///{name}")}";
         yield return $"  http://127.0.0.1:5000/#/experiments/{experimentId}/runs?workflowType=machine_learning";
         yield return $"The first start of a newer MLflow upgrades {name}, and one that is killed meanwhile can spoil it: copy the file before.";
