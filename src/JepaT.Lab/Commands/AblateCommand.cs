@@ -44,7 +44,7 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
             return 0;
         }
         using var stop = new StopSignal();
-        using var store = TrackingStores.Open(settings.Tracking);
+        using var store = TrackingStores.OpenToLog(settings.Tracking);
         using var bench = new Workbench(experiment, store);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         var folder = settings.FolderOf(experiment);

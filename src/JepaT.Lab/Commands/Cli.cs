@@ -17,6 +17,7 @@ internal static partial class Cli
         ["data"] = typeof(DataCommand.Settings),
         ["runs"] = typeof(RunsListCommand.Settings),
         ["runs list"] = typeof(RunsListCommand.Settings),
+        ["runs sync"] = typeof(RunsSyncCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -68,6 +69,7 @@ internal static partial class Cli
                 runs.SetDescription("Tracked runs: list them, and how to open MLflow on them.");
                 runs.SetDefaultCommand<RunsListCommand>();
                 runs.AddCommand<RunsListCommand>("list").WithExample("runs").WithExample("runs", "list", "--experiment", "fusion-ablation");
+                runs.AddCommand<RunsSyncCommand>("sync").WithExample("runs", "sync", "--dry-run");
             });
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "runs/quick/ablation.json", "-o", "report.html"]);
             Add<TrainEvaluatorCommand>("train-evaluator", ["train-evaluator", "--output", "results/evaluator"]);

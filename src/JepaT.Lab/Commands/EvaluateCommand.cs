@@ -34,10 +34,10 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         var (model, experiment) = Checkpoint.LoadEma(checkpoint, overrides, "sampling.*", "evaluation.*", "data.folder", "data.autoencoder", "text_encoder.weights", "text_encoder.vocabulary", "device", "threads");
         using var owned = model;
         using var stop = new StopSignal();
-        using var store = TrackingStores.Open(settings.Tracking);
+        using var store = TrackingStores.OpenToLog(settings.Tracking);
         using var bench = new Workbench(experiment, store, training: false);
         if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
-        using var log = RunLogger.Start(store, experiment.Name, "evaluate-" + Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(checkpoint))));
+        using var log = RunLogger.Start(store, TrackingStores.ExperimentOf(experiment.Name), "evaluate-" + Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(checkpoint))));
         try
         {
             log.Params(ExperimentFile.SettingsOf(experiment));

@@ -38,16 +38,17 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
-        using var store = settings.DryRun ? null : TrackingStores.Open(settings.Tracking);
+        using var store = settings.DryRun ? null : TrackingStores.OpenToLog(settings.Tracking);
         var (experiment, folder) = settings.Resume is { } run ? Open(run, store, settings.Overrides) : fresh;
         if (settings.DryRun)
         {
             ExperimentSettings.Describe(experiment);
             return 0;
         }
+        var named = NamedRun.Of(store!);
         using var stop = new StopSignal();
         using var bench = new Workbench(experiment, store!);
-        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token);
+        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
         output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
