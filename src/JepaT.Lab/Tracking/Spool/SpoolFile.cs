@@ -220,15 +220,19 @@ internal sealed class SpoolFile : IDisposable
             foreach (var entry in entries) yield return entry;
     }
 
-    /// <summary>The server has all up to there.</summary>
-    public void Advance(long to)
+    /// <summary>The server has all up to there, an artifact's bytes too.</summary>
+    public void Advance(long to, string? artifact = null)
     {
-        lock (gate) offset = to;
-        try
+        lock (gate)
         {
-            AtomicFile.Write(OffsetPath, to.ToString(CultureInfo.InvariantCulture));
+            try
+            {
+                AtomicFile.Write(OffsetPath, to.ToString(CultureInfo.InvariantCulture));
+            }
+            catch (UserException) { }       // a full disk: after a kill it is sent once more, which changes nothing
+            if (artifact is not null) File.Delete(FileOf(artifact));
+            offset = to;
         }
-        catch (UserException) { }       // a full disk: after a kill it is sent once more, which changes nothing
     }
 
     /// <summary>Notes what the server refuses for good.</summary>

@@ -51,8 +51,7 @@ internal sealed class SpoolSender(RestStore store, string folder, TextWriter war
         {
             if (first.Line is null) Refuse(new SpoolLine(), $"{first.Size} bytes that are no line of a spool");
             else Send(first.Line);
-            spool.Advance(first.End);
-            if (first.Line?.File is { } name) File.Delete(spool.FileOf(name));
+            spool.Advance(first.End, first.Line?.File);
             return 1;
         }
         var batch = new List<LogEntry>(Items(line));
