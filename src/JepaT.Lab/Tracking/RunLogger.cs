@@ -188,7 +188,7 @@ public sealed partial class RunLogger : IDisposable
         system?.Dispose();
         var end = Now();
         queue.Close(new WorkEntry(() => Close(status, note, end)), patience ?? DefaultPatience);
-        (store as SpooledStore)?.Settle(id, SettlePatience);
+        (store as SpooledStore)?.Settle(id, patience < SettlePatience ? patience.Value : SettlePatience);
     }
 
     private void Close(RunStatus status, string? note, long end)

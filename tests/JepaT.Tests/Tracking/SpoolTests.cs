@@ -6,6 +6,8 @@ namespace JepaT.Tests;
 /// <summary>Never in the way, nothing lost: a server that fails in every way, and every value arrives exactly once.</summary>
 public sealed class SpoolTests : IDisposable
 {
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
     private readonly string folder = Directory.CreateTempSubdirectory("jepat-spool-").FullName;
     private readonly ToldRuns told = new();
     private readonly StringWriter said = new();
@@ -44,7 +46,7 @@ public sealed class SpoolTests : IDisposable
             {
                 log.Metric("train/loss", i / 3.0, i);
                 if (i % 500 == 0) log.Tag("last", $"{i}");
-                if (i % 500 == 7) Thread.Sleep(400);
+                if (i % 1000 == 7) Thread.Sleep(400);
             }
             log.Metric("odd", double.NaN, -3);
             log.ArtifactText("notes/a.txt", kind);
@@ -110,7 +112,7 @@ public sealed class SpoolTests : IDisposable
             server.Dispose();
             for (var i = 0; i < 2000; i++) log.Metric("m", i, i);
             log.ArtifactText("a.txt", "text");
-            log.Finish();
+            log.Finish(patience: Second);
         }
         Assert.Contains($"values of run 'run' wait in {SpoolFile.PathOf(Spool, id)}; './lab runs sync' sends them", said.ToString(), StringComparison.Ordinal);
         Assert.Equal("RUNNING", told.Runs[id].Status);
@@ -198,7 +200,7 @@ public sealed class SpoolTests : IDisposable
             id = log.RunId;
             log.Param("dim", 128);
             log.Metric("m", 1, 0);
-            log.Finish(RunStatus.Killed);
+            log.Finish(RunStatus.Killed, Second);
         }
         using (var store = Open(server.Uri))
         using (var log = RunLogger.Resume(store, id, warnings: said))
@@ -206,7 +208,7 @@ public sealed class SpoolTests : IDisposable
             Assert.Equal("run", log.Name);
             Assert.Throws<UserException>(() => log.Param("dim", 256));
             log.Metric("m", 2, 1);
-            log.Finish();
+            log.Finish(patience: Second);
         }
         using var back = new FaultyServer(told, port: server.Port);
         Assert.True(Sync(new StringWriter()));
@@ -276,6 +278,7 @@ public sealed class SpoolTests : IDisposable
         Thread.Sleep(5000);
         var times = server.Requests.Where(r => r.Path.EndsWith("log-batch", StringComparison.Ordinal)).Select(r => r.Time).ToList();
 
+        log.Finish(patience: Second);
         Assert.InRange(times.Count, 2, 3);
         Assert.All(times.Zip(times.Skip(1)), t => Assert.InRange(t.Second - t.First, 1900, 5000));
     }

@@ -66,6 +66,9 @@ internal sealed partial class SpooledStore
         }
     }
 
+    /// <summary>The file of a run while its values wait.</summary>
+    internal SpoolFile? SpoolOf(string runId) => runs.TryGetValue(runId, out var run) ? run.Spool : null;
+
     private static long Ago(ref long time) => Environment.TickCount64 - Interlocked.Read(ref time);
 
     private static bool Waits(SpooledRun run)
@@ -140,6 +143,7 @@ internal sealed partial class SpooledStore
     /// <summary>The thread: sends what waits, oldest run first; when that fails it pauses, longer each time, or as long as the server asks.</summary>
     private void SendAll()
     {
+        var failed = 0L;
         for (var failures = 0; !closing;)
         {
             // When a run ends and waits for this, pauses of our own are short.
@@ -161,6 +165,8 @@ internal sealed partial class SpooledStore
             catch (UserException e)
             {
                 Missed(e);
+                if (Interlocked.Read(ref arrived) > failed) failures = 0;
+                failed = Environment.TickCount64;
                 if ((e.InnerException as MlflowException)?.RetryAfter is null) Pause(Longer(sender.Pause(++failures)), false);
             }
             catch (Exception e)             // of the disk, or unforeseen: it must not end the training
