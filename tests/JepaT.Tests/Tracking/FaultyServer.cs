@@ -222,6 +222,13 @@ internal sealed partial class FaultyServer : IDisposable
         },
         ["data"] = new JsonObject
         {
+            ["metrics"] = new JsonArray([.. run.Metrics.GroupBy(m => m.Key).Select(g => g.MaxBy(m => m.Step)).Select(m => new JsonObject
+            {
+                ["key"] = m.Key,
+                ["value"] = double.IsNaN(m.Value) ? "NaN" : m.Value,
+                ["timestamp"] = m.Time,
+                ["step"] = m.Step,
+            })]),
             ["tags"] = new JsonArray([.. run.Tags.Select(t => new JsonObject { ["key"] = t.Key, ["value"] = t.Value })]),
             ["params"] = new JsonArray([.. run.Params.Select(t => new JsonObject { ["key"] = t.Key, ["value"] = t.Value })]),
         },

@@ -63,7 +63,7 @@ internal sealed class SpoolSync(string folder, TextWriter output, TimeProvider? 
         // The environment's address may carry the login for this server.
         var uri = Environment.GetEnvironmentVariable("MLFLOW_TRACKING_URI") is { Length: > 0 } named && Uri.TryCreate(named, UriKind.Absolute, out var full)
             && full.Scheme is "http" or "https" && new MlflowOptions { TrackingUri = full }.Shown == server ? named : server;
-        var (_, _, store) = RestStore.Connect(uri, clock, adapt);
+        var (some, _, store) = RestStore.Connect(uri, clock, adapt);
         using (store)
         {
             for (var at = 0; at < files.Count; at++)
@@ -84,7 +84,7 @@ internal sealed class SpoolSync(string folder, TextWriter output, TimeProvider? 
                     return;
                 }
             }
-            StaleRuns.Mark(store, output, clock, folder);
+            StaleRuns.Mark(some, output, clock, folder);
         }
     }
 
