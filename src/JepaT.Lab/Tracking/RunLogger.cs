@@ -4,8 +4,8 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// Logs one run. Calls only queue; a thread of its own writes batches several times a second, so the training loop never waits and a
-/// killed process loses at most its last second. While the store cannot be reached for a time (locked by another program) the values stay
-/// in memory and are tried again. Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
+/// killed process loses at most its last second. While a database is locked by another program the values stay in memory and are tried
+/// again; while a server is away they wait on disk (<see cref="SpooledStore"/>). Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
 /// </summary>
 /// <remarks>Disposing without <see cref="Finish"/>, as an exception does, writes what there is and marks the run FAILED.</remarks>
 public sealed partial class RunLogger : IDisposable

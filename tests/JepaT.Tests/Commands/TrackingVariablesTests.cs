@@ -90,6 +90,27 @@ public sealed class TrackingVariablesTests : IDisposable
     }
 
     [Fact]
+    public void An_ablation_whose_server_is_away_is_sent_whole_and_goes_on_in_the_same_runs()
+    {
+        var told = new ToldRuns();
+        var away = new FaultyServer(told);
+        away.Dispose();
+        Set("JEPAT_MLFLOW_SPOOL", folder.File("spool"));
+        string[] command = ["ablate", Experiment(), "--only", "none", "--tracking", away.Uri, "-o", folder.File("b")];
+        Assert.Equal(0, Run(command).Code);
+
+        using var back = new FaultyServer(told, port: away.Port);
+        Assert.Equal(0, Run("runs", "sync").Code);
+        var parent = new RunFolder(folder.File("b")).RunId!;
+        Assert.Equal(2, told.Runs.Count);
+        Assert.Equal((parent, "FINISHED"), (told.Runs.Single(r => r.Value.Name == "none-seed0").Value.Tags["mlflow.parentRunId"], told.Runs[parent].Status));
+        Assert.Contains("report.html", told.Runs[parent].Files.Keys);
+        Assert.Equal(0, Run(command).Code);             // nothing to do but the report, and that in the same run
+        Assert.Equal(2, told.Runs.Count);
+        Assert.Equal("FINISHED", told.Runs[parent].Status);
+    }
+
+    [Fact]
     public void The_result_of_a_run_that_was_stopped_has_the_curves_that_its_store_has()
     {
         var tiny = TrainerTests.Tiny();

@@ -150,6 +150,7 @@ internal sealed partial class FaultyServer : IDisposable
         if (method == "PUT" && path.StartsWith(artifacts, StringComparison.Ordinal))
         {
             var parts = System.Uri.UnescapeDataString(path[artifacts.Length..]).Split('/', 4);
+            if (parts[3].StartsWith("bad", StringComparison.Ordinal)) return (400, """{"error_code":"INVALID_PARAMETER_VALUE","message":"a bad name"}""");
             told.Runs[parts[1]].Files[parts[3]] = body;
             return (200, "");
         }

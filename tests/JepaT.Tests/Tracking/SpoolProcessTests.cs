@@ -122,6 +122,25 @@ public sealed class SpoolProcessTests : IDisposable
     }
 
     [Fact]
+    public void A_slow_server_is_not_waited_for()
+    {
+        using var server = new FaultyServer(told, (_, path) => path.EndsWith("log-batch", StringComparison.Ordinal) ? new Fault(true, 200, Delay: 3300) : null);
+        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
+        using var log = RunLogger.Start(store, "slow", "run", warnings: said);
+        log.Metric("m", 0, 0);
+        log.Flush();                                        // the first to find out
+
+        var watch = Stopwatch.StartNew();
+        for (var i = 1; i < 5000; i++) log.Metric("m", i, i);
+        log.Flush();
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 2.5);
+        log.Finish();
+
+        Assert.Equal(Enumerable.Range(0, 5000).Select(i => (long)i), told.Runs[log.RunId].Metrics.Select(m => m.Step).Order());
+        Assert.Equal("FINISHED", told.Runs[log.RunId].Status);
+    }
+
+    [Fact]
     public void A_full_disk_is_told_once_and_the_values_wait_in_memory_until_there_is_room()
     {
         var server = new FaultyServer(told);

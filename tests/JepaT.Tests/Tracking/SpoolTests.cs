@@ -26,8 +26,7 @@ public sealed class SpoolTests : IDisposable
         { "429 with Retry-After", false, 429, 0, 0 },
         { "500 before", false, 500, null, 0 },
         { "500 after it was done", true, 500, null, 0 },
-        { "502", false, 502, null, 0 },
-        { "503", false, 503, null, 0 },
+        { "502", false, 502, null, 0 }, { "503", false, 503, null, 0 },
         { "503 after it was done", true, 503, 0, 0 },
         { "504 after it was done", true, 504, null, 0 },
     };
@@ -229,6 +228,7 @@ public sealed class SpoolTests : IDisposable
         log.Flush();
         server.Dispose();
         for (var i = 0; i < 1500; i++) log.Metric(i % 500 == 3 ? "bad/x" : "m", i, i);
+        log.ArtifactText("bad.txt", "the server has no room for this name");
         log.Flush();
         using var back = new FaultyServer(told, port: server.Port);
         log.Finish();
@@ -237,8 +237,11 @@ public sealed class SpoolTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 1500).Where(i => i % 500 != 3).Select(i => ((long)i, (double)i)), Values(run, "m"));
         Assert.Equal("FINISHED", run.Status);
         var refused = File.ReadAllLines(Path.Combine(Spool, log.RunId + ".refused.jsonl"));
-        Assert.Equal(3, refused.Length);
-        Assert.All(refused, line => Assert.Contains("bad/x", line, StringComparison.Ordinal));
+        Assert.Equal(4, refused.Length);
+        Assert.All(refused[..3], line => Assert.Contains("bad/x", line, StringComparison.Ordinal));
+        Assert.Contains("bad.txt", refused[3], StringComparison.Ordinal);
+        Assert.Equal("the server has no room for this name", File.ReadAllText(Assert.Single(Directory.GetFiles(Path.Combine(Spool, log.RunId + ".refused")))));
+        Assert.Empty(run.Files);
         Assert.Single(said.ToString().Split('\n'), line => line.Contains("a bad value", StringComparison.Ordinal));
     }
 
@@ -283,8 +286,7 @@ public sealed class SpoolTests : IDisposable
         Assert.All(times.Zip(times.Skip(1)), t => Assert.InRange(t.Second - t.First, 1900, 5000));
     }
 
-    private SpooledStore Open(string uri) => SpooledStore.Open(uri, folder: Spool, warnings: said,
-        adapt: o => o with { BackoffFactor = 0.05, BackoffJitter = 0.05, Timeout = TimeSpan.FromSeconds(5) });
+    private SpooledStore Open(string uri) => SpooledStore.Open(uri, folder: Spool, warnings: said, adapt: o => o with { BackoffFactor = 0.05, BackoffJitter = 0.05 });
 
     private bool Sync(StringWriter output) => new SpoolSync(Spool, output, adapt: o => o with { MaxRetries = 1, BackoffFactor = 0.05, BackoffJitter = 0.05 }).Send(TestContext.Current.CancellationToken);
 

@@ -11,7 +11,7 @@ internal sealed record SpoolEntry(SpoolLine? Line, int Size, long End);
 /// <c>RUN/</c> and in <c>RUN.offset</c> how far the server has it. Whoever has it open keeps all other processes out; the system
 /// lets go of it when the process is killed. May be used by a writing and a sending thread.
 /// </summary>
-internal sealed class SpoolFile : IDisposable
+internal sealed partial class SpoolFile : IDisposable
 {
     private const int ReadSize = 1 << 18;
     private static readonly TimeSpan SyncInterval = TimeSpan.FromSeconds(1);
@@ -54,11 +54,6 @@ internal sealed class SpoolFile : IDisposable
     public string RefusedPath => System.IO.Path.ChangeExtension(Path, ".refused.jsonl");
 
     public static string PathOf(string folder, string runId) => System.IO.Path.Combine(folder, runId + ".jsonl");
-
-    /// <summary>The spool files of a folder, oldest run first; their heads are read without locking.</summary>
-    public static IReadOnlyList<(string Path, SpoolHead? Head)> In(string folder) => !Directory.Exists(folder) ? []
-        : [.. Directory.EnumerateFiles(folder, "*.jsonl").Where(f => !f.EndsWith(".refused.jsonl", StringComparison.Ordinal))
-            .Select(f => (Path: f, Head: HeadOf(f))).OrderBy(f => f.Head?.Started).ThenBy(f => f.Path, StringComparer.Ordinal)];
 
     /// <summary>Makes the file of a run, or goes on with the one that is there.</summary>
     /// <exception cref="IOException">The disk is full, or another process has the file.</exception>
@@ -230,13 +225,22 @@ internal sealed class SpoolFile : IDisposable
                 AtomicFile.Write(OffsetPath, to.ToString(CultureInfo.InvariantCulture));
             }
             catch (UserException) { }       // a full disk: after a kill it is sent once more, which changes nothing
-            if (artifact is not null) File.Delete(FileOf(artifact));
+            if (artifact is not null && File.Exists(FileOf(artifact))) File.Delete(FileOf(artifact));
             offset = to;
         }
     }
 
-    /// <summary>Notes what the server refuses for good.</summary>
-    public void Refuse(SpoolLine line, string why) => File.AppendAllBytes(RefusedPath, SpoolJson.Write(line with { Refused = why }));
+    /// <summary>Keeps what the server refuses for good; the bytes of an artifact in a folder beside.</summary>
+    public void Refuse(SpoolLine line, string why)
+    {
+        if (line.File is { } name && File.Exists(FileOf(name)))
+        {
+            var kept = System.IO.Path.ChangeExtension(Path, ".refused");
+            Directory.CreateDirectory(kept);
+            File.Move(FileOf(name), System.IO.Path.Combine(kept, System.IO.Path.GetFileName(name)), overwrite: true);
+        }
+        File.AppendAllBytes(RefusedPath, SpoolJson.Write(line with { Refused = why }));
+    }
 
     /// <summary>Deletes it all when nothing waits any more.</summary>
     public bool TryDelete()
@@ -259,61 +263,6 @@ internal sealed class SpoolFile : IDisposable
         {
             handle.Dispose();
             inUse.Dispose();
-        }
-    }
-
-    private static SpoolHead? HeadOf(string path)
-    {
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return FirstLine(file.SafeFileHandle) is { } line ? SpoolJson.Read<SpoolHead>(line) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    private static byte[]? FirstLine(SafeFileHandle handle)
-    {
-        var size = RandomAccess.GetLength(handle);
-        for (var take = Math.Min(1 << 16, size); ; take = Math.Min(take * 4, size))
-        {
-            var buffer = new byte[take];
-            ReadAll(handle, buffer, 0);
-            if (buffer.AsSpan().IndexOf((byte)'\n') is >= 0 and var end) return buffer[..(end + 1)];
-            if (take == size) return null;
-        }
-    }
-
-    /// <summary>The length without a half line at the end.</summary>
-    private static long Whole(SafeFileHandle handle, long least)
-    {
-        var end = RandomAccess.GetLength(handle);
-        while (end > least)
-        {
-            var buffer = new byte[Math.Min(ReadSize, end - least)];
-            ReadAll(handle, buffer, end - buffer.Length);
-            if (buffer.AsSpan().LastIndexOf((byte)'\n') is >= 0 and var at) return end - buffer.Length + at + 1;
-            end -= buffer.Length;
-        }
-        return least;
-    }
-
-    private static long OffsetOf(string path)
-    {
-        var file = System.IO.Path.ChangeExtension(path, ".offset");
-        return File.Exists(file) && long.TryParse(File.ReadAllText(file), NumberStyles.None, CultureInfo.InvariantCulture, out var offset) ? offset : 0;
-    }
-
-    private static void ReadAll(SafeFileHandle handle, byte[] buffer, long from)
-    {
-        for (var done = 0; done < buffer.Length;)
-        {
-            var count = RandomAccess.Read(handle, buffer.AsSpan(done), from + done);
-            if (count == 0) throw new EndOfStreamException("the spool file has been cut");
-            done += count;
         }
     }
 }

@@ -20,8 +20,9 @@ internal sealed class SpoolSender(RestStore store, string folder, TextWriter war
     private (RunStatus Status, long? End)? before;
     private bool toldRefused;
 
-    /// <summary>Whether a call failed for a reason that may pass without a change of the values: the server is away, or refuses the login.</summary>
-    public static bool IsAway(Exception error) => error is UserException { InnerException: MlflowException e } && (e.IsTransient || !IsRefusal(e));
+    /// <summary>Whether a call failed for a reason that may pass without a change of the values: the way to the server is broken, or it refuses the login.</summary>
+    public static bool IsAway(Exception error) => error is UserException { InnerException: MlflowException e }
+        && (e.IsTransient || e.InnerException is IOException || (e.StatusCode is not null && !IsRefusal(e)));
 
     // A page without MLflow's word may be a proxy's.
     private static bool IsRefusal(MlflowException e) => e.StatusCode is HttpStatusCode.RequestEntityTooLarge

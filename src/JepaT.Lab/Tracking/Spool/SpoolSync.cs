@@ -66,6 +66,16 @@ internal sealed class SpoolSync(string folder, TextWriter output, TimeProvider? 
         var (some, _, store) = RestStore.Connect(uri, clock, adapt);
         using (store)
         {
+            try
+            {
+                store.Check();          // once: an address where nothing listens shall not take minutes to be told
+            }
+            catch (UserException e)
+            {
+                output.WriteLine($"{e.Message}; {files.Count} run{(files.Count == 1 ? "" : "s")} for it stay in {folder}");
+                left += files.Count;
+                return;
+            }
             for (var at = 0; at < files.Count; at++)
             {
                 var (path, head) = files[at];

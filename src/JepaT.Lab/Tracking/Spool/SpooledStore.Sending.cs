@@ -28,6 +28,8 @@ internal sealed partial class SpooledStore
     private readonly Dictionary<string, SpoolSender> olderSenders = [];
     private readonly Lock olderGate = new();        // held while one of those is open here
     private volatile bool away, hurry, closing;
+    private volatile bool toldAway;
+    private long lastTold = long.MinValue / 2;
     private volatile bool asked;                    // the server has said when it may be asked again
     private readonly HashSet<string> told = [];     // what the thread has said
     private long arrived, notBefore;                // times of Environment.TickCount64: the last success, and when to try again
@@ -128,7 +130,12 @@ internal sealed partial class SpooledStore
 
     private void Missed(UserException e)
     {
-        if (!away) warnings.WriteLine($"warning: {e.Message}; values wait in {Spool} and are sent when it answers again");
+        // A server that is overloaded shall not fill the screen.
+        if (!away && !toldAway && Ago(ref lastTold) > 60_000)
+        {
+            (toldAway, lastTold) = (true, Environment.TickCount64);
+            warnings.WriteLine($"warning: {e.Message}; values wait in {Spool} and are sent when it answers again");
+        }
         away = true;
         if ((e.InnerException as MlflowException)?.RetryAfter is { } wait) Pause(wait, true);
         wake.Set();
@@ -136,6 +143,8 @@ internal sealed partial class SpooledStore
 
     private void Pause(TimeSpan time, bool said)
     {
+        // A pause of our own does not cut short one that the server has asked for.
+        if (asked && !said && -Ago(ref notBefore) > time.TotalMilliseconds) return;
         asked = said;
         Interlocked.Exchange(ref notBefore, Environment.TickCount64 + (long)time.TotalMilliseconds);
     }
@@ -184,6 +193,7 @@ internal sealed partial class SpooledStore
     private void SendRound()
     {
         var sent = false;
+        UserException? failed = null;
         foreach (var run in runs.Values.Where(r => r.Spool is not null).OrderBy(r => r.Spool?.Head.Started ?? 0).ToList())
         {
             try
@@ -195,6 +205,10 @@ internal sealed partial class SpooledStore
             {
                 Tell(e);                    // of this run alone; its values stay
                 wake.WaitOne(1000);
+            }
+            catch (UserException e) when (e.InnerException is MlflowException { StatusCode: not null, RetryAfter: null })
+            {
+                failed = e;                 // it answers, and may take what others have: of a full disk, say, only files are refused
             }
         }
         foreach (var path in older.ToList())
@@ -210,6 +224,7 @@ internal sealed partial class SpooledStore
                 older.Remove(path);         // left to './lab runs sync'
             }
         }
+        if (failed is not null) throw failed;
         if (!sent && away) sender.Check();  // nothing waits, but the next run wants to know
     }
 
@@ -228,7 +243,6 @@ internal sealed partial class SpooledStore
             if (spool is null) return;
             var count = run.Sender!.Next(spool);
             Interlocked.Exchange(ref arrived, Environment.TickCount64);
-            if (away) Back();
             if (count > 0) continue;
             lock (run.Gate)
             {
@@ -274,6 +288,8 @@ internal sealed partial class SpooledStore
     private void Back()
     {
         away = false;
-        warnings.WriteLine($"{Uri} answers again");
+        if (!toldAway) return;
+        toldAway = false;
+        warnings.WriteLine($"{Uri} answers again, and has what waited");
     }
 }

@@ -52,7 +52,7 @@ internal sealed partial class SpooledStore : ITrackingStore
         }
         catch (UserException e) when (store.IsTransient(e))
         {
-            store.away = true;
+            store.away = store.toldAway = true;
             store.warnings.WriteLine($"warning: {e.Message}; what is logged waits in {store.Spool} and is sent when the server answers, at the latest by './lab runs sync'");
         }
         catch
