@@ -20,6 +20,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
     /// <summary>Runs what is missing; with <paramref name="only"/> no other presets. Returns the result over all presets and seeds so far.</summary>
     public AblationResult Run(IReadOnlyCollection<string> only, CancellationToken stop)
     {
+        if (TrackingStores.RunId is { } named) throw new UserException($"MLFLOW_RUN_ID={named} names one run, but an ablation makes several: unset it");
         var parent = new RunFolder(folder);
         using var inUse = parent.Use();
         var cells = Enumerable.Range(experiment.Seed, experiment.Ablation.Seeds)
@@ -88,7 +89,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             resumed.LogEnvironment(FormattableString.Invariant($"resumed/{TimeProvider.System.GetUtcNow():yyyyMMdd-HHmmss}"));
             return resumed;
         }
-        var log = RunLogger.Start(bench.Store, experiment.Name, "ablation");
+        var log = RunLogger.Start(bench.Store, TrackingStores.ExperimentOf(experiment.Name), "ablation");
         parent.SetRunId(log.RunId);
         log.Params(ExperimentFile.SettingsOf(experiment).Where(s => s.Key is not ("fusion" or "seed")));        // these two vary below
         log.Tag("jepat.folder", Path.GetFullPath(folder));

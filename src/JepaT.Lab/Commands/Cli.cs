@@ -25,6 +25,7 @@ internal static partial class Cli
         ["runs pull"] = typeof(RunsPullCommand.Settings),
         ["runs merge"] = typeof(RunsMergeCommand.Settings),
         ["ui"] = typeof(UiCommand.Settings),
+        ["runs sync"] = typeof(RunsSyncCommand.Settings),
         ["report"] = typeof(ReportCommand.Settings),
         ["train-evaluator"] = typeof(TrainEvaluatorCommand.Settings),
         ["bench"] = typeof(BenchCommand.Settings),
@@ -83,6 +84,7 @@ internal static partial class Cli
                 runs.AddCommand<RunsPushCommand>("push").WithExample("runs", "push", "--to", "http://127.0.0.1:5000").WithExample("runs", "push", "--to", "https://mlflow.example.org", "--experiment", "fusion-ablation", "--dry-run");
                 runs.AddCommand<RunsPullCommand>("pull").WithExample("runs", "pull", "--from", "http://127.0.0.1:5000", "--to", "sqlite:///mlflow.db");
                 runs.AddCommand<RunsMergeCommand>("merge").WithExample("runs", "merge", "job1/mlflow.db", "job2/mlflow.db", "--to", "all/mlflow.db");
+                runs.AddCommand<RunsSyncCommand>("sync").WithExample("runs", "sync", "--dry-run");
             });
             Add<UiCommand>("ui", ["ui"], ["ui", "results", "--port", "5001"]);
             Add<ReportCommand>("report", ["report", "runs/quick"], ["report", "--experiment", "quick", "--filter", "\"params.fusion = 'full'\"", "-o", "report.html"]);

@@ -42,7 +42,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         var store = bench.Store;
         var evaluated = Evaluated(store, folder, Console.Error);
         var step = Checkpoint.StepOf(checkpoint);
-        using var log = RunLogger.Start(store, experiment.Name, "evaluate-" + Path.GetFileName(folder.Path), evaluated);
+        using var log = RunLogger.Start(store, TrackingStores.ExperimentOf(experiment.Name), "evaluate-" + Path.GetFileName(folder.Path), evaluated);
         try
         {
             log.Params(ExperimentFile.SettingsOf(experiment));

@@ -45,10 +45,11 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
             ExperimentSettings.Describe(experiment);
             return 0;
         }
+        var named = TrackingStores.RunId is null ? null : NamedRun.Of(store!.Value);
         using var stop = new StopSignal();
         if (!folder.HasCheckpoint) Trainer.RequireInit(experiment);
         using var bench = new Workbench(experiment, store!);
-        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token);
+        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
         output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");

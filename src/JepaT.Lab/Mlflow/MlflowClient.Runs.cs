@@ -30,7 +30,7 @@ public sealed partial class MlflowClient
             }
             catch (MlflowException e) when (e.IsTransient || e.MayHaveArrived)
             {
-                if (e.RetryAfter > MlflowTransport.LongestWait || (++failures > Options.MaxRetries && !e.MayHaveArrived)) throw;
+                if (e.RetryAfter > Options.LongestWait || (++failures > Options.MaxRetries && !e.MayHaveArrived)) throw;
                 await transport.WaitAsync(failures, e.RetryAfter, cancel).ConfigureAwait(false);
                 if (e.MayHaveArrived && await FindCreatedAsync(run, cancel).ConfigureAwait(false) is { } found) return found;
                 if (failures > Options.MaxRetries) throw;

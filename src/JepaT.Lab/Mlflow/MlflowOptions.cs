@@ -61,6 +61,9 @@ public sealed partial record MlflowOptions
     /// <summary>Bytes of one part; 10 MiB by default.</summary>
     public int MultipartChunk { get; init; } = 10 << 20;
 
+    /// <summary>A server that asks for more is not waited for: the caller learns the time.</summary>
+    internal TimeSpan LongestWait { get; init; } = TimeSpan.FromHours(1);
+
     internal string? UriUsername { get; private init; }
 
     internal string? UriPassword { get; private init; }

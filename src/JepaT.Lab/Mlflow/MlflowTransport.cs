@@ -15,9 +15,6 @@ internal sealed partial class MlflowTransport(HttpClient http, MlflowOptions opt
 {
     private const int MostRedirects = 10;
 
-    /// <summary>A server that asks for more is not waited for: the caller learns the time.</summary>
-    public static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
-
     /// <summary>A call with a JSON answer, tried again as the options say.</summary>
     public Task<T> JsonAsync<T>(HttpMethod method, string path, object? body, CancellationToken cancel, MlflowAttempts? sent = null) =>
         RetryAsync(() => OnceAsync<T>(method, path, body, cancel), true, sent, cancel);
@@ -89,11 +86,13 @@ internal sealed partial class MlflowTransport(HttpClient http, MlflowOptions opt
     }
 
     /// <summary>Waits before the next try: what the server asks, else twice as long each time, with jitter.</summary>
-    public Task WaitAsync(int failures, TimeSpan? retryAfter, CancellationToken cancel)
+    public Task WaitAsync(int failures, TimeSpan? retryAfter, CancellationToken cancel) => Task.Delay(retryAfter ?? Pause(options, failures), clock, cancel);
+
+    /// <summary>The wait after so many failures where the server asks for none.</summary>
+    public static TimeSpan Pause(MlflowOptions options, int failures)
     {
         var wait = failures <= 1 ? 0 : Math.Min(120, options.BackoffFactor * Math.Pow(2, failures - 1));
-        wait = Math.Min(120, wait + (options.BackoffJitter * Random.Shared.NextDouble()));
-        return Task.Delay(retryAfter ?? TimeSpan.FromSeconds(wait), clock, cancel);
+        return TimeSpan.FromSeconds(Math.Min(120, wait + (options.BackoffJitter * Random.Shared.NextDouble())));
     }
 
     /// <summary>Runs something until it succeeds, fails for good, or the tries are used up.</summary>
@@ -110,7 +109,7 @@ internal sealed partial class MlflowTransport(HttpClient http, MlflowOptions opt
                 throw new MlflowException($"{e.Message}; the content cannot be read again, so it is not sent again", e)
                 { StatusCode = e.StatusCode, ErrorCode = e.ErrorCode, RetryAfter = e.RetryAfter, MayHaveArrived = e.MayHaveArrived };
             }
-            catch (MlflowException e) when (e.IsTransient && failures <= options.MaxRetries && !(e.RetryAfter > LongestWait))
+            catch (MlflowException e) when (e.IsTransient && failures <= options.MaxRetries && !(e.RetryAfter > options.LongestWait))
             {
                 if (sent is not null) sent.MayHaveArrived |= e.MayHaveArrived;
                 await WaitAsync(failures, e.RetryAfter, cancel).ConfigureAwait(false);

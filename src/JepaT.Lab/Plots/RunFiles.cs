@@ -62,9 +62,9 @@ internal sealed class RunFiles(string folder)
 }
 
 /// <summary>From which state of the code, by whom, and with which versions a run was made, as far as it says so.</summary>
-internal static partial class RunEnvironment
+internal static partial class EnvironmentRows
 {
-    private const string File = "environment.json";
+    private const string File = RunEnvironment.FileName;
     private const int MostBytes = 1_000_000;
 
     private static readonly Dictionary<string, string> Tags = new()

@@ -130,7 +130,7 @@ internal sealed class RunReport
         page.Raw("<section><h2>Configuration</h2>\n");
         new RunDifferences(page, labels).Add("Params", runs, r => new SortedDictionary<string, string>(r.Run.Params.ToDictionary(), StringComparer.Ordinal));
         page.Raw("</section>\n<section><h2>Environment</h2>\n");
-        new RunDifferences(page, labels).Add("Environment", runs, r => RunEnvironment.Of(r, files));
+        new RunDifferences(page, labels).Add("Environment", runs, r => EnvironmentRows.Of(r, files));
         page.Raw("</section>\n");
     }
 

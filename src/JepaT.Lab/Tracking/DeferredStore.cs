@@ -12,7 +12,7 @@ internal sealed class DeferredStore : IDisposable
     /// <exception cref="UserException">It cannot be used: the message says why.</exception>
     public DeferredStore(string? uri)
     {
-        store = new(() => TrackingStores.Open(uri));
+        store = new(() => TrackingStores.OpenToLog(uri));
         if (TrackingStores.IsThere(uri)) _ = store.Value;
     }
 

@@ -20,6 +20,7 @@ internal sealed class LogQueue
 {
     // A killed process may lose what waits and what is being written, a second's worth in all: this leaves room for the writing.
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.3);
+    private const int MostWaiting = 1_000_000;      // while the store cannot be written: some 100 MB
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.2), LongestPause = TimeSpan.FromSeconds(5);
 
     private readonly ITrackingStore store;
@@ -45,6 +46,7 @@ internal sealed class LogQueue
         lock (gate)
         {
             ThrowFailure();
+            if (delayed && waiting.Count >= MostWaiting) throw new UserException($"{title}: {waiting.Count} values wait in memory, and more do not fit: {delay?.Message}", delay!);
             waiting.Add(entry);
             added++;
             if (waiting.Count is 1 or MlflowRules.MaxMetrics) Monitor.PulseAll(gate);

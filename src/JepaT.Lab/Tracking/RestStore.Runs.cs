@@ -41,12 +41,7 @@ public sealed partial class RestStore
 
     public RunInfo CreateRun(string experimentId, string name, long startTime, IReadOnlyDictionary<string, string>? tags = null)
     {
-        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxKey, required: true);
-        if (startTime < 0) throw new UserException($"run '{name}': the start time {startTime} is negative");
-        if (tags?.TryGetValue("mlflow.runName", out var tagged) == true && tagged != name)
-            throw new UserException($"run '{name}': the tag mlflow.runName says '{tagged}'; both must be the same");
-        foreach (var key in tags?.Keys ?? []) MlflowRules.CheckKey("tag", key);
-        var made = Guard(async () => Info((await client.CreateRunAsync(new MlflowNewRun(experimentId, name, startTime) { Tags = Pairs(tags), CreateIdTag = CreateIdTag })).Info));
+        var made = CreateRun(experimentId, name, startTime, tags, Guid.NewGuid().ToString("N"), lookFirst: false);
         going[made.RunId] = true;
         return made;
     }

@@ -70,7 +70,7 @@ public sealed partial class RunLogger
         Enqueue(new WorkEntry(() =>
         {
             stream.Position = 0;        // after a failure this is tried again
-            store.UploadArtifact(RunId, name, stream);
+            store.UploadArtifact(id, name, stream);
             stream.Dispose();
         }));
     }
@@ -119,7 +119,7 @@ public sealed partial class RunLogger
         _ => ParamText.Of(value),
     };
 
-    private void Upload(string name, byte[] content) => store.UploadArtifact(RunId, name, new MemoryStream(content));
+    private void Upload(string name, byte[] content) => store.UploadArtifact(id, name, new MemoryStream(content));
 
     /// <summary>The picture with its longest side at most 256 pixels.</summary>
     private static byte[] Twin(string key, byte[] png)

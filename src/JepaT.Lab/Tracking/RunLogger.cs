@@ -4,8 +4,8 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// Logs one run. Calls only queue; a thread of its own writes batches several times a second, so the training loop never waits and a
-/// killed process loses at most its last second. While the store cannot be reached for a time (locked by another program) the values stay
-/// in memory and are tried again. Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
+/// killed process loses at most its last second. While a database is locked by another program the values stay in memory and are tried
+/// again; while a server is away they wait on disk (<see cref="SpooledStore"/>). Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
 /// </summary>
 /// <remarks>Disposing without <see cref="Finish"/>, as an exception does, writes what there is and marks the run FAILED.</remarks>
 public sealed partial class RunLogger : IDisposable
@@ -13,8 +13,12 @@ public sealed partial class RunLogger : IDisposable
     /// <summary>How long <see cref="Flush"/> and <see cref="Finish"/> go on trying while the store cannot be reached.</summary>
     public static readonly TimeSpan DefaultPatience = TimeSpan.FromMinutes(2);
 
+    // At the end of a run the server gets this long to answer; what it does not take stays in the spool.
+    private static readonly TimeSpan SettlePatience = TimeSpan.FromSeconds(10);
+
     private readonly ITrackingStore store;
     private readonly TimeProvider clock;
+    private readonly string id;
     private readonly LogQueue queue;
     private readonly Lock gate = new();
     private readonly HashSet<string> metricKeys = [];
@@ -28,17 +32,17 @@ public sealed partial class RunLogger : IDisposable
     private RunLogger(ITrackingStore store, Run run, TimeProvider clock, TextWriter? warnings)
     {
         (this.store, this.clock) = (store, clock);
-        (RunId, ExperimentId, Name) = (run.Info.RunId, run.Info.ExperimentId, run.Info.Name);
+        (id, ExperimentId, Name) = (run.Info.RunId, run.Info.ExperimentId, run.Info.Name);
         parameters = new(run.Params);
         hasImages = run.Tags.ContainsKey("mlflow.loggedImages");
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
-        queue = new LogQueue(store, RunId, $"run '{Name}'", warnings ?? Console.Error);
+        queue = new LogQueue(store, id, $"run '{Name}'", warnings ?? Console.Error);
         OpenedRuns.Add(new(store.FullUri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
     }
 
-    /// <summary>MLflow's id of the run, 32 hex digits.</summary>
-    public string RunId { get; }
+    /// <summary>MLflow's id of the run, 32 hex digits; <c>local-…</c> while a server that is away does not know the run.</summary>
+    public string RunId => (store as SpooledStore)?.Real(id) ?? id;
 
     public string ExperimentId { get; }
 
@@ -57,18 +61,21 @@ public sealed partial class RunLogger : IDisposable
     {
         clock ??= TimeProvider.System;
         var all = RunTags.Create();
+        foreach (var (key, value) in RunProcess.Tags()) all[key] = value;
         if (parent is not null) all["mlflow.parentRunId"] = parent;
         foreach (var (key, value) in tags ?? new Dictionary<string, string>()) all[key] = value;
-        var id = store.GetOrCreateExperiment(experiment, new Dictionary<string, string> { ["mlflow.experimentKind"] = "custom_model_development" });
-        var run = store.CreateRun(id, runName, clock.GetUtcNow().ToUnixTimeMilliseconds(), all);
+        var experimentId = store.GetOrCreateExperiment(experiment, new Dictionary<string, string> { ["mlflow.experimentKind"] = "custom_model_development" });
+        var run = store.CreateRun(experimentId, runName, clock.GetUtcNow().ToUnixTimeMilliseconds(), all);
         return new(store, new Run(run, new Dictionary<string, Metric>(), new Dictionary<string, string>(), all, []), clock, warnings);
     }
 
     /// <summary>Goes on with a run: RUNNING again, without an end; params, pictures and tables that are there stay.</summary>
     public static RunLogger Resume(ITrackingStore store, string runId, TimeProvider? clock = null, TextWriter? warnings = null)
     {
-        var run = store.GetRun(runId);
+        var run = store is SpooledStore spooled ? spooled.OpenRun(runId) : store.GetRun(runId);
+        runId = run.Info.RunId;
         store.UpdateRun(runId, RunStatus.Running, endTime: null);
+        store.LogBatch(runId, [], [], [.. RunProcess.Tags()]);
         return new(store, run, clock ?? TimeProvider.System, warnings);
     }
 
@@ -137,7 +144,7 @@ public sealed partial class RunLogger : IDisposable
         var json = source.StartsWith('{') ? source : JsonSerializer.Serialize(new Dictionary<string, string> { ["uri"] = source }, Json);
         var dataset = new DatasetInput(name, digest, context, json, profile, schema);
         MlflowRules.CheckDataset(dataset);
-        Enqueue(new WorkEntry(() => store.LogInputs(RunId, [dataset])));
+        Enqueue(new WorkEntry(() => store.LogInputs(id, [dataset])));
     }
 
     /// <summary>Waits until all that was logged before is in the store.</summary>
@@ -184,13 +191,14 @@ public sealed partial class RunLogger : IDisposable
         system?.Dispose();
         var end = Now();
         queue.Close(new WorkEntry(() => Close(status, note, end)), patience ?? DefaultPatience);
+        (store as SpooledStore)?.Settle(id, patience < SettlePatience ? patience.Value : SettlePatience);
     }
 
     private void Close(RunStatus status, string? note, long end)
     {
-        store.UpdateRun(RunId, status, end);
+        store.UpdateRun(id, status, end);
         ended = true;
-        if (note is not null) store.LogBatch(RunId, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
+        if (note is not null) store.LogBatch(id, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
     }
 
     private void Enqueue(LogEntry entry)

@@ -24,5 +24,25 @@ public static class TrackingStores
     /// <exception cref="UserException">The URI names no store.</exception>
     internal static bool IsThere(string? uri) => UriOf(uri) is var named && (IsServer(named) || File.Exists(SqliteStore.FileOf(named)));
 
+    /// <summary>
+    /// Opens a store for a command that logs runs and must not wait: a server may be away, see <see cref="SpooledStore"/>. Runs that
+    /// killed processes of this machine have left RUNNING are marked, see <see cref="StaleRuns"/>.
+    /// </summary>
+    /// <param name="uri">As for <see cref="Open"/>.</param>
+    /// <exception cref="UserException">It cannot be used: the message says why.</exception>
+    public static ITrackingStore OpenToLog(string? uri)
+    {
+        var named = UriOf(uri);
+        ITrackingStore store = IsServer(named) ? SpooledStore.Open(named) : SqliteStore.Open(named);
+        StaleRuns.Mark(store, Console.Error);
+        return store;
+    }
+
+    /// <summary>The experiment that MLFLOW_EXPERIMENT_NAME names, else the given.</summary>
+    public static string ExperimentOf(string given) => Environment.GetEnvironmentVariable("MLFLOW_EXPERIMENT_NAME") is { Length: > 0 } name ? name : given;
+
+    /// <summary>The run that MLFLOW_RUN_ID names, which is gone on with; null: none.</summary>
+    public static string? RunId => Environment.GetEnvironmentVariable("MLFLOW_RUN_ID") is { Length: > 0 } id ? id : null;
+
     private static bool IsServer(string uri) => uri.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || uri.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
 }

@@ -18,43 +18,50 @@ internal sealed class TrainingRun : ITrainingObserver
     private readonly Experiment experiment;
     private readonly Workbench bench;
     private readonly RunLogger log;
+    private readonly RunCurves curves;
     private readonly Progress progress;
     private readonly CancellationToken stop;
     private readonly IRunWatcher? watcher;
     private string? loss, fid;                      // as last known, for the progress line
     private byte[][] pictures = [];
 
-    private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, Progress progress, IRunWatcher? watcher, CancellationToken stop) =>
-        (this.experiment, this.bench, this.log, this.progress, this.watcher, this.stop) = (experiment, bench, log, progress, watcher, stop);
+    private TrainingRun(Experiment experiment, Workbench bench, RunLogger log, RunCurves curves, Progress progress, IRunWatcher? watcher, CancellationToken stop) =>
+        (this.experiment, this.bench, this.log, this.curves, this.progress, this.watcher, this.stop) = (experiment, bench, log, curves, progress, watcher, stop);
 
     /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
     /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
     /// <exception cref="UserException">The folder is in use, a file or the store cannot be written; run marked FAILED.</exception>
     public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop,
-        IRunWatcher? watcher = null)
+        IRunWatcher? watcher = null, string? named = null)
     {
+        if (named is not null && (folder.RunId ?? named) != named)
+            throw new UserException($"MLFLOW_RUN_ID={named} names another run than that of {folder.Path} ({folder.RunId}): unset it");
         using var inUse = folder.Use();
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
         var store = bench.Store;                                        // may be made only now, and must be before the folder's first file
         if (!folder.HoldsRun) folder.Create(experiment);                // only now: weights to start from may not fit
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;
+        using var curves = new RunCurves(folder);
         using var log = resumed
             ? RunLogger.Resume(store, folder.RunId!)
-            : RunLogger.Start(store, experiment.Name, runName, parentRun);
+            : named is not null ? RunLogger.Resume(store, named)
+            : RunLogger.Start(store, TrackingStores.ExperimentOf(experiment.Name), runName, parentRun);
         folder.SetRunId(log.RunId);
         using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps", watcher is null ? null : TextWriter.Null);
         try
         {
+            if (resumed && curves.IsNew) Recall(store, log.RunId, curves);
             if (resumed) log.LogEnvironment($"resumed/step-{trainer.Step}");
             else RunDescription.Log(experiment, bench, trainer.Model, folder, log);
             log.LogSystem(gpu: Gpu(bench.Device));
             progress.Report(trainer.Step);
-            var run = new TrainingRun(experiment, bench, log, progress, watcher, stop);
+            var run = new TrainingRun(experiment, bench, log, curves, progress, watcher, stop);
             trainer.Run(run, stop);
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
             log.Finish(RunStatus.Finished);
+            if (folder.RunId != log.RunId) folder.SetRunId(log.RunId);              // the server has given it its id meanwhile
             return run.Result(trainer);
         }
         catch (OperationCanceledException)
@@ -71,15 +78,15 @@ internal sealed class TrainingRun : ITrainingObserver
 
     public void Log(long step, TrainingValues v)
     {
-        log.Metric("train/loss", v.Loss, step);
-        log.Metric("train/loss_flow", v.Flow, step);
-        log.Metric("train/loss_jepa", v.Jepa, step);
-        log.Metric("train/grad_norm", v.GradNorm, step);
-        log.Metric("train/learning_rate", v.LearningRate, step);
-        log.Metric("train/weight_decay", v.WeightDecay, step);
-        log.Metric("train/ema_rate", v.EmaRate, step);
-        log.Metric("train/images_per_second", v.ImagesPerSecond, step);
-        log.Metric("train/progress_percentage", 100.0 * step / experiment.Training.Steps, step);
+        Metric("train/loss", v.Loss, step);
+        Metric("train/loss_flow", v.Flow, step);
+        Metric("train/loss_jepa", v.Jepa, step);
+        Metric("train/grad_norm", v.GradNorm, step);
+        Metric("train/learning_rate", v.LearningRate, step);
+        Metric("train/weight_decay", v.WeightDecay, step);
+        Metric("train/ema_rate", v.EmaRate, step);
+        Metric("train/images_per_second", v.ImagesPerSecond, step);
+        Metric("train/progress_percentage", 100.0 * step / experiment.Training.Steps, step);
         loss = string.Create(CultureInfo.InvariantCulture, $"loss {v.Loss:0.000}, {v.ImagesPerSecond:0} images/s");
         Report(step);
         watcher?.Logged(step, v);
@@ -100,7 +107,7 @@ internal sealed class TrainingRun : ITrainingObserver
         if (bench.Evaluation.PictureCount == 0) return [];
         using var measuring = new Progress($"measuring after step {step}", bench.Evaluation.PictureCount, "pictures");
         var values = bench.Evaluation.Measure(ema, stop, done => measuring.Report(done));
-        foreach (var (name, value) in values) log.Metric("eval/" + name, value, step);
+        foreach (var (name, value) in values) Metric("eval/" + name, value, step);
         fid = string.Create(CultureInfo.InvariantCulture, $"{values[0].Name} {values[0].Value:0.00}");
         measuring.Report(bench.Evaluation.PictureCount, fid);
         Report(step);
@@ -111,16 +118,33 @@ internal sealed class TrainingRun : ITrainingObserver
 
     public void Saved(long step, string path) => log.Flush();
 
-    /// <summary>What the run came to, read back from the store: the curves have one place, also over a resume.</summary>
+    private void Metric(string name, double value, long step)
+    {
+        log.Metric(name, value, step);
+        curves.Add(name, step, value);
+    }
+
+    /// <summary>The curves of a folder that has none yet, from the store; without them when that is away.</summary>
+    private static void Recall(ITrackingStore store, string runId, RunCurves curves)
+    {
+        try
+        {
+            foreach (var key in store.GetRun(runId).Metrics.Keys.Where(RunCurves.Shows))
+                foreach (var point in store.MetricHistory(runId, key)) curves.Add(key, point.Step, point.Value);
+        }
+        catch (UserException e) when (store.IsTransient(e))
+        {
+            Console.Error.WriteLine($"warning: {e.Message}; the result will lack the curves from before");
+        }
+    }
+
+    /// <summary>What the run came to.</summary>
     private RunResult Result(Trainer trainer)
     {
-        var keys = bench.Store.GetRun(log.RunId).Metrics.Keys.Where(k => k.StartsWith("eval/", StringComparison.Ordinal)
-            || k.StartsWith("train/loss", StringComparison.Ordinal) || k == "train/images_per_second");
-        var curves = keys.ToDictionary(k => k, k => (IReadOnlyList<CurvePoint>)[.. bench.Store.MetricHistory(log.RunId, k)
-            .GroupBy(m => m.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Last().Value))]);
+        var curves = this.curves.All();
         var final = curves.Where(c => c.Key.StartsWith("eval/", StringComparison.Ordinal)).ToDictionary(c => c.Key["eval/".Length..], c => c.Value[^1].Value);
         final["parameters"] = trainer.Model.UsedWeights().Sum(p => p.Value.numel());
-        // A store that could not be written may lack what a checkpoint is past.
+        // A folder that went on without its store may lack what a checkpoint is past.
         if (curves.TryGetValue("train/images_per_second", out var speed)) final["images_per_second"] = Median(speed.Select(p => p.Value));
         return new RunResult(experiment.Fusion.ToString(), experiment.Seed, log.RunId, "FINISHED", null, final, curves, pictures);
     }

@@ -28,10 +28,13 @@ internal sealed class MlflowServer : IDisposable
     public HttpClient Client { get; }
 
     /// <summary>Starts a server in a folder on a free port and waits until it answers (about 6 s). Skips the test without MLflow.</summary>
-    public static MlflowServer Start(string folder, params string[] options)
+    public static MlflowServer Start(string folder, params string[] options) => Start(folder, FreePort(), options);
+
+    /// <summary>Starts a server on a port, as one that comes back.</summary>
+    public static MlflowServer Start(string folder, int port, params string[] options)
     {
         var command = Find();
-        var address = new Uri($"http://127.0.0.1:{FreePort()}/");
+        var address = new Uri($"http://127.0.0.1:{port}/");
         var start = new ProcessStartInfo(command, ["server", "--host", "127.0.0.1", "--port", $"{address.Port}", "--workers", "1", .. options])
         {
             WorkingDirectory = folder,

@@ -14,13 +14,14 @@ internal static class TrackingProcess
     private const string Orders = "JEPAT_TEST_LOGGER";
 
     /// <summary>Starts one that logs values 0, 1, 2, … of <c>train/loss</c>, one a millisecond or so. It prints its run's id, then each step that is a multiple of 10, with the time in ms.</summary>
-    public static Process Start(string uri, string name, int values)
+    public static Process Start(string uri, string name, int values, string? spool = null)
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["exec", typeof(TrackingProcess).Assembly.Location])
         {
             RedirectStandardOutput = true,
         };
         start.Environment[Orders] = string.Join('\n', uri, name, values.ToString(CultureInfo.InvariantCulture));
+        if (spool is not null) start.Environment["JEPAT_MLFLOW_SPOOL"] = spool;
         return Process.Start(start)!;
     }
 
@@ -28,7 +29,7 @@ internal static class TrackingProcess
     internal static void RunOrders()
     {
         if (Environment.GetEnvironmentVariable(Orders)?.Split('\n') is not [var uri, var name, var values]) return;
-        using (var store = SqliteStore.Open(uri))
+        using (var store = TrackingStores.OpenToLog(uri))
         using (var log = RunLogger.Start(store, "processes", name))
         {
             Console.WriteLine(log.RunId);
