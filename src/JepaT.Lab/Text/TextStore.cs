@@ -19,7 +19,7 @@ internal readonly record struct EncodedText(float[] Pooled, float[]? Tokens);
 /// </remarks>
 internal sealed class TextStore
 {
-    private const int RecordHead = 24, MostTokens = 1 << 16;
+    private const int RecordHead = 24, MostTokens = 4096;
     private const long LargeFile = 1L << 30, LeastFree = 4L << 30;
 
     private readonly string path;

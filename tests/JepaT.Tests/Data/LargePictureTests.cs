@@ -45,10 +45,10 @@ public sealed class LargePictureTests : IDisposable
     [Fact]
     public void Large_pictures_are_decoded_one_at_a_time_with_memory_for_one()
     {
-        const int side = 6000;
+        const int width = 40, height = 440_000;                                // of which no half is taken: quick, whatever the build
         if (!OperatingSystem.IsLinux()) return;
         var path = folder.File("large.png");
-        RawPng.Write(path, side, side, 1, 0, y => [.. Enumerable.Repeat((byte)(y < side / 2 ? 0xFF : 0), side / 8)]);
+        RawPng.Write(path, width, height, 1, 0, y => [.. Enumerable.Repeat((byte)(y < height / 2 ? 0xFF : 0), width / 8)]);
         Read(path);                                                            // compiled, libraries loaded
         File.WriteAllText("/proc/self/clear_refs", "5");                       // the peak is counted from now on
         var before = Peak();
@@ -59,7 +59,7 @@ public sealed class LargePictureTests : IDisposable
         threads.ForEach(t => t.Join());
 
         Assert.All(crops, crop => Assert.Equal((0xFF, 0), (crop[0], crop[^1])));
-        Assert.InRange(Peak() - before, 0, 4L * side * side * 3 / 2);
+        Assert.InRange(Peak() - before, 0, 4L * width * height * 3 / 2);
 
         static long Peak() => 1024 * long.Parse(File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split(':')[1].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
     }
