@@ -48,6 +48,7 @@ public sealed partial class RestStore
 
     public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null)
     {
+        MlflowRules.CheckUpdate(runId, endTime, name);
         going.TryRemove(runId, out _);
         Guard(() => client.UpdateRunAsync(runId, Enum.Parse<MlflowRunStatus>(status.ToString()), endTime ?? 0, string.IsNullOrEmpty(name) ? null : name));
         if (status is RunStatus.Running or RunStatus.Scheduled || endTime is null or 0) going[runId] = true;

@@ -62,7 +62,7 @@ public sealed partial class RestStore
     /// <summary>Refuses what no server would take as a run.</summary>
     internal static void CheckNewRun(string name, long startTime, IReadOnlyDictionary<string, string>? tags)
     {
-        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxKey, required: true);
+        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxRunName, required: true);
         if (startTime < 0) throw new UserException($"run '{name}': the start time {startTime} is negative");
         if (tags?.TryGetValue("mlflow.runName", out var tagged) == true && tagged != name)
             throw new UserException($"run '{name}': the tag mlflow.runName says '{tagged}'; both must be the same");

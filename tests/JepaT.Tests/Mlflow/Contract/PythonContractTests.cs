@@ -18,14 +18,11 @@ public sealed class PythonContractTests : IDisposable
         using (var store = folder.Open())
         {
             StoreScript.Run(store);
-            foreach (var experiment in new[] { "first", "Ünï 中" })
-                Assert.Equal(Dump(store, experiment, files: false), PythonMlflow.Run("dump", folder.Uri, experiment));
+            Assert.Equal(Dump(store, files: false, "first", "Ünï 中"), PythonMlflow.Run("dump", folder.Uri, "first", "Ünï 中"));
         }
-        PythonMlflow.Run("write", folder.Uri, "from Python");       // into the file that its own migration has changed
-        PythonMlflow.Run("write", folder.Uri, "first");
+        PythonMlflow.Run("write", folder.Uri, "from Python", "first");      // into the file that its own migration has changed
         using var again = folder.Open();
-        foreach (var experiment in new[] { "from Python", "first" })
-            Assert.Equal(PythonMlflow.Run("dump", folder.Uri, experiment), Dump(again, experiment, files: false));
+        Assert.Equal(PythonMlflow.Run("dump", folder.Uri, "from Python", "first"), Dump(again, files: false, "from Python", "first"));
         Holds(again);
     }
 
@@ -37,12 +34,10 @@ public sealed class PythonContractTests : IDisposable
         StoreScript.Run(store);
         PythonMlflow.Run("write", server.Address.ToString(), "from Python");
         using var database = folder.Open();
-        foreach (var experiment in new[] { "first", "Ünï 中", "from Python" })
-        {
-            var theirs = PythonMlflow.Run("dump", server.Address.ToString(), experiment);
-            Assert.Equal(theirs, Dump(store, experiment, files: true));
-            Assert.Equal(theirs, Dump(database, experiment, files: true));
-        }
+        string[] experiments = ["first", "Ünï 中", "from Python"];
+        var theirs = PythonMlflow.Run("dump", server.Address.ToString(), experiments);
+        Assert.Equal(theirs, Dump(store, files: true, experiments));
+        Assert.Equal(theirs, Dump(database, files: true, experiments));
         Holds(store);
         var run = store.SearchRuns(new() { Filter = "run_name = 'python ünï 中'" })[0];
         Assert.Equal("text ü\n", Encoding.UTF8.GetString(ContractStore.Bytes(store, run.Info.RunId, "a folder/notes + ü.txt")));
@@ -62,7 +57,9 @@ public sealed class PythonContractTests : IDisposable
     }
 
     /// <summary>The rows that the Python program prints.</summary>
-    private static List<string> Dump(ITrackingStore store, string name, bool files)
+    private static List<string> Dump(ITrackingStore store, bool files, params string[] names) => [.. names.SelectMany(name => Dump(store, files, name))];
+
+    private static List<string> Dump(ITrackingStore store, bool files, string name)
     {
         var experiment = store.Experiments().Single(e => e.Name == name);
         var tags = string.Join(", ", experiment.Tags.OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => $"({Quoted(t.Key)}, {Quoted(t.Value)})"));

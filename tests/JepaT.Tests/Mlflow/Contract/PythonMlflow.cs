@@ -9,7 +9,7 @@ internal static class PythonMlflow
         import struct, sys, tempfile, pathlib
         from mlflow import MlflowClient
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-        command, uri, name = sys.argv[1:4]
+        command, uri, *names = sys.argv[1:]
         client = MlflowClient(tracking_uri=uri)
 
         def point(what, m):
@@ -20,7 +20,7 @@ internal static class PythonMlflow
                 if f.is_dir: yield from files(run, f.path)
                 else: yield f
 
-        def dump():
+        def dump(name):
             experiment = client.get_experiment_by_name(name)
             print(f"experiment {experiment.experiment_id} {experiment.name} {sorted(experiment.tags.items())}".encode('unicode_escape').decode())
             runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, order_by=["run_id"])
@@ -42,7 +42,7 @@ internal static class PythonMlflow
                         rows.append(f"file {f.path} {len(bytes_)} {bytes_[:64].hex()}")
                 for row in rows: print(row.encode('unicode_escape').decode())
 
-        def write():
+        def write(name):
             found = client.get_experiment_by_name(name)
             experiment = found.experiment_id if found else client.create_experiment(name, tags={"mlflow.note.content": "# from Python\n ünï"})
             parent = client.create_run(experiment, start_time=5000, run_name="python parent", tags={"mlflow.user": "anna"}).info.run_id
@@ -60,16 +60,16 @@ internal static class PythonMlflow
             client.set_terminated(run, "FINISHED", end_time=7000)
             client.set_terminated(parent, "KILLED", end_time=8000)
 
-        {"dump": dump, "write": write}[command]()
+        for name in names: {"dump": dump, "write": write}[command](name)
         """;
 
-    /// <summary>Runs it; skips the test without it. Gives the lines it prints.</summary>
-    public static List<string> Run(string command, string uri, string experiment)
+    /// <summary>Runs it for experiments; skips the test without it. Gives the lines it prints.</summary>
+    public static List<string> Run(string command, string uri, params string[] experiments)
     {
         var python = MlflowServer.FindMlflow(out var reason) is { } mlflow ? Path.Combine(Path.GetDirectoryName(mlflow)!, "python") : null;
         Assert.SkipWhen(python is null, reason);
         Assert.SkipUnless(File.Exists(python), $"no Python beside mlflow: {python}");
-        var start = new ProcessStartInfo(python, ["-c", Program, command, uri, experiment]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(python, ["-c", Program, command, uri, .. experiments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Remove("MLFLOW_TRACKING_URI");
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
