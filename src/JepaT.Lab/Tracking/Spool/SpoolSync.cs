@@ -60,6 +60,8 @@ internal sealed class SpoolSync(string folder, TextWriter output, TimeProvider? 
 
     private void SendTo(string server, List<(string Path, SpoolHead Head)> files, CancellationToken stop)
     {
+        busy += files.RemoveAll(IsInUse);
+        if (files.Count == 0) return;
         // The environment's address may carry the login for this server.
         var uri = Environment.GetEnvironmentVariable("MLFLOW_TRACKING_URI") is { Length: > 0 } named && Uri.TryCreate(named, UriKind.Absolute, out var full)
             && full.Scheme is "http" or "https" && new MlflowOptions { TrackingUri = full }.Shown == server ? named : server;
@@ -95,6 +97,20 @@ internal sealed class SpoolSync(string folder, TextWriter output, TimeProvider? 
                 }
             }
             StaleRuns.Mark(some, output, clock, folder);
+        }
+    }
+
+    private bool IsInUse((string Path, SpoolHead Head) file)
+    {
+        try
+        {
+            SpoolFile.TryOpen(file.Path, clock, output)?.Dispose();
+            return false;
+        }
+        catch (IOException)
+        {
+            output.WriteLine($"run '{file.Head.Name}' ({file.Head.RunId}): in use by another process, which sends it itself");
+            return true;
         }
     }
 
