@@ -48,7 +48,8 @@ internal sealed class BenchWork : IDisposable
         return new(what, BenchFlavours.Ours, batch, times, PeakMib(), Parameters, Environment.CpuUsage.TotalTime.TotalSeconds, "TorchSharp " + typeof(torch).Assembly.GetName().Version?.ToString(3));
     }
 
-    private void Train()
+    /// <summary>One training step.</summary>
+    public void Train()
     {
         using var scope = NewDisposeScope();
         var (config, b) = (size.Model, (long)size.Batch);

@@ -53,6 +53,11 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         [DefaultValue(5)]
         public int Repeats { get; init; } = 5;
 
+        /// <summary>What tracking costs.</summary>
+        [CommandOption("--tracking")]
+        [Description("Instead: values a second into the stores, and what logging costs a training step (a minute or two).")]
+        public bool Tracking { get; init; }
+
         /// <summary>Measures ours in this process and prints JSON.</summary>
         [CommandOption("--worker", IsHidden = true)]
         public bool Worker { get; init; }
@@ -67,6 +72,7 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         foreach (var (name, value) in new[] { ("--threads", threads), ("--rounds", settings.Rounds), ("--repeats", settings.Repeats) })
             if (value is < 1 or > 10_000) throw new UserException($"{name} is {value}; it must lie between 1 and 10000");
         MachineLimits.Threads("--threads", threads);
+        if (settings.Tracking) return BenchTrackingTable.Run(threads, cancellationToken);
         if (settings.Worker) return Work(BenchSize.All[sizes[0]], kinds, settings.Repeats, threads);
 
         var (flavours, peer) = Flavours(settings);
