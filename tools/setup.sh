@@ -109,6 +109,7 @@ fetch_nbformat() { fetch python3-nbformat "python3-nbformat, which judges execut
 fetch_jupyter() {
   for package in python3-jupyter-kernel-test jupyter-nbconvert; do fetch $package "$package, for the tests of the Jupyter kernel" "those tests will be skipped"; done
 }
+fetch_chromium() { fetch chromium "Chromium, in which tests look at the reports" "those tests will be skipped"; }
 
 # fetch PACKAGE WHAT OTHERWISE
 fetch() {

@@ -53,6 +53,8 @@ TXT
   if [ "${CI:-}" = true ] && ! python3 -c 'import nbformat' 2>/dev/null && ! /usr/bin/python3 -c 'import nbformat' 2>/dev/null; then setup fetch_nbformat; fi
   # Jupyter's front ends and the public conformance suite, for the kernel.
   if [ "${CI:-}" = true ] && ! /usr/bin/python3 -c 'import jupyter_kernel_test, nbconvert' 2>/dev/null; then setup fetch_jupyter; fi
+  # The browser for the reports; its driver comes by npm, where there is one.
+  if [ "${CI:-}" = true ] && ! ls /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome 2>/dev/null | grep -q .; then setup fetch_chromium; fi
 
   # shellcheck disable=SC2086
   build JepaT.sln "$out/test.stamp" $sources tests notebooks

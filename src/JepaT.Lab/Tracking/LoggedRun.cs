@@ -103,6 +103,6 @@ internal sealed partial record LoggedPicture(string Key, long Step, string Path)
     private static long Number(Group digits) => long.Parse(digits.Value, CultureInfo.InvariantCulture);
 
     // The small twins have another ending; 18 digits always fit.
-    [GeneratedRegex(@"^images/(?<key>[^/]+)\+step\+(?<step>-?[0-9]{1,18})\+timestamp\+(?<time>[0-9]{1,18})\+[0-9a-f-]{36}\.png$")]
+    [GeneratedRegex(@"^images/(?<key>[^/]+)\+step\+(?<step>-?[0-9]{1,18})\+timestamp\+(?<time>[0-9]{1,18})\+[0-9A-Za-z-]+\.png$")]
     private static partial Regex ImageFile();
 }

@@ -110,7 +110,10 @@ public sealed partial class RunReportTests : IDisposable
         var html = RunReport.Html(RunSet.Read(remote), folder.Path, "", Date);
 
         var experiment = store.GetRun(ids[0]).Info.ExperimentId;
-        Assert.Contains(WebUtility.HtmlEncode($"href=\"{server.Address.ToString().TrimEnd('/')}/#/experiments/{experiment}/runs/{ids[0]}/artifacts/plots/a%20%27b%27%20%26%20%3Cc%3E.html\"").Replace("&quot;", "\"", StringComparison.Ordinal), html, StringComparison.Ordinal);
+        var links = Links().Matches(Body(html)).Select(m => WebUtility.HtmlDecode(m.Groups[1].Value)).ToList();
+        var run = $"{server.Address.ToString().TrimEnd('/')}/#/experiments/{experiment}/runs/{ids[0]}/artifacts/";
+        Assert.Contains($"{run}plots/a%20%27b%27%20&%20%3Cc%3E.html?workflowType=machine_learning", links);
+        Assert.Contains(links, l => l.StartsWith($"{run}images/eval~samples+step+0+timestamp+0+", StringComparison.Ordinal));
         Assert.Equal(6, html.Split("<img ").Length - 1);
         Assert.Equal(Links().Replace(Body(Html()), ""), Links().Replace(Body(html), ""));       // apart from where the store is, the page of its database
     }

@@ -136,11 +136,15 @@ public sealed class RunsExportTests : IDisposable
     [Fact]
     public void A_server_lists_shows_and_exports_the_same_as_its_database()
     {
+        store.UpdateRun(ids[0], RunStatus.Running, endTime: null);
+        store.LogBatch(ids[0], [new("eval/alignment_seen", 0.5, 0, 0), new("eval/is_fashion_1k", 2, 0, 0), new("eval/fid_fashion_1k", 9, 0, 0), new("eval/fid_fashion_1k_std", 1, 0, 0)], [], []);
+        store.UpdateRun(ids[0], RunStatus.Finished, 1_700_000_061_000);
         using var server = MlflowServer.Start(folder.Path);
         using var remote = TrackingStores.Open(server.Address.ToString());
         using var local = folder.Open();
 
         Assert.Equal(List(local), List(remote));
+        Assert.Contains("\tfid_fashion_1k 9, is_fashion_1k 2, alignment_seen 0.5, fid 30\t", List(remote), StringComparison.Ordinal);
         Assert.Equal(Show(local), Show(remote));
         Assert.Equal(Exported(local, "local"), Exported(remote, "remote"));
         foreach (var name in new[] { HostileRuns.Script, HostileRuns.TwoLines, "it's \"both\"", ids[1][..7] })

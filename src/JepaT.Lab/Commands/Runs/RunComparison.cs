@@ -8,15 +8,13 @@ internal sealed class RunComparison
     public RunComparison(RunSet runs)
     {
         Runs = runs;
-        // Stable: the names keep their order within a family; a family that is none of these comes last.
-        Metrics = [.. runs.Metrics.Where(m => LoggedRun.Rank(m) < 2).Select(MetricName.Of)
-            .OrderBy(m => LoggedRun.Rank(m.Key)).ThenBy(m => Array.IndexOf(Families, m.Family) is >= 0 and var at ? at : Families.Length)];
+        Metrics = [.. Order(runs.Metrics.Where(m => LoggedRun.Rank(m) < 2))];
         Best = [.. Metrics.Select(m => BestOf(runs, m.Key, m.Better))];
     }
 
     public RunSet Runs { get; }
 
-    /// <summary>All metrics but those of the machine; evaluations first, FID and IS before all.</summary>
+    /// <summary>All metrics but those of the machine, see <see cref="Order"/>.</summary>
     public IReadOnlyList<MetricName> Metrics { get; }
 
     /// <summary>For each metric the runs that are best in it: none where no two values differ or none is better.</summary>
@@ -37,6 +35,10 @@ internal sealed class RunComparison
         var valued = runs.Where(r => Counts(r.Metric(metric)));
         return [.. better == Better.Lower ? valued.OrderBy(r => r.Metric(metric)) : valued.OrderByDescending(r => r.Metric(metric))];
     }
+
+    /// <summary>Metrics as they are shown: evaluations first, FID and IS before all, those that are none of ours last.</summary>
+    public static IEnumerable<MetricName> Order(IEnumerable<string> metrics) => metrics.Select(MetricName.Of).OrderBy(m => LoggedRun.Rank(m.Key))
+        .ThenBy(m => Array.IndexOf(Families, m.Family) is >= 0 and var at ? at : Families.Length).ThenBy(m => m.Key, StringComparer.Ordinal);
 
     private static HashSet<LoggedRun> BestOf(RunSet runs, string metric, Better better)
     {

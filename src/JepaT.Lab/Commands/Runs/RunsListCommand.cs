@@ -69,12 +69,12 @@ public sealed class RunsListCommand : Command<RunsListCommand.Settings>
         });
     }
 
-    /// <summary>The final figures: metrics of the section eval when there are, else the loss.</summary>
+    /// <summary>The final figures: those of evaluations when there are, else the first loss.</summary>
     private static string Headline(Run run)
     {
-        var metrics = run.Metrics.Values.Where(m => LoggedRun.Rank(m.Key) == 0).Take(4).ToList();
-        if (metrics.Count == 0) metrics = run.Metrics.Values.Where(m => LoggedRun.Rank(m.Key) == 1 && m.Key.EndsWith("loss", StringComparison.Ordinal)).Take(1).ToList();
-        return string.Join(", ", metrics.Select(m => $"{m.Key[(m.Key.LastIndexOf('/') + 1)..]} {m.Value.ToString("G4", CultureInfo.InvariantCulture)}"));
+        var known = RunComparison.Order(run.Metrics.Keys.Where(k => LoggedRun.Rank(k) < 2)).Where(m => m.Better != Better.Neither).ToList();
+        var shown = known.Where(m => LoggedRun.Rank(m.Key) == 0).Take(4).ToList() is { Count: > 0 } evaluated ? evaluated : known.Take(1);
+        return string.Join(", ", shown.Select(m => $"{m.Key[(m.Key.LastIndexOf('/') + 1)..]} {run.Metrics[m.Key].Value.ToString("G4", CultureInfo.InvariantCulture)}"));
     }
 
     private static IEnumerable<string> HowToOpen(ITrackingStore store, string experimentId)
