@@ -6,7 +6,7 @@ namespace JepaT.Tests;
 
 /// <summary>A run that has ended takes no metrics unless it is resumed; and what a server's error codes become for a store's user.</summary>
 [Trait("Category", "Contract")]
-public sealed class EndedRunTests : IDisposable
+public sealed class EndedRunContractTests : IDisposable
 {
     private const string Id = "0123456789abcdef0123456789abcdef";
     private readonly TrackingFolder folder = new();
