@@ -14,7 +14,7 @@ public sealed class BenchTrackingTests : IDisposable
         using var store = folder.Open();
         var done = new List<int>();
 
-        var rate = BenchTracking.Rate(store, "here", 2345, done.Add);
+        var rate = BenchTracking.Rate(store, "here", 2345, done.Add, TestContext.Current.CancellationToken);
 
         Assert.Equal(["2345|10"], folder.Rows("SELECT COUNT(*), COUNT(DISTINCT key) FROM metrics"));
         Assert.Equal([1000, 2000, 2345], done);
@@ -28,7 +28,7 @@ public sealed class BenchTrackingTests : IDisposable
         using var slow = new StoreWrapper(store) { BeforeWrite = _ => Thread.Sleep(100) };
         var steps = 0;
 
-        var pairs = BenchTracking.Pairs(() => { steps++; Thread.Sleep(2); }, slow, pairs: 3, steps: 5);
+        var pairs = BenchTracking.Pairs(() => { steps++; Thread.Sleep(2); }, slow, pairs: 3, steps: 5, cancel: TestContext.Current.CancellationToken);
 
         Assert.Equal(1 + (3 * 2 * 5), steps);
         Assert.Equal(["5|15"], folder.Rows("SELECT COUNT(DISTINCT key), COUNT(DISTINCT step) FROM metrics"));
