@@ -165,6 +165,82 @@ public sealed class SpoolProcessTests : IDisposable
     }
 
     [Fact]
+    public void When_memory_has_taken_a_million_values_beside_a_full_disk_the_training_is_told()
+    {
+        var server = new FaultyServer(told);
+        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
+        using var log = RunLogger.Start(store, "away", "full", warnings: said);
+        log.Flush();
+        server.Dispose();
+        log.Metric("m", 0, 0);
+        log.Flush();
+        store.SpoolOf(log.RunId)!.DiskEnd = 0;
+        log.Metric("m", 1, 1);
+        Assert.Throws<UserException>(() => log.Flush(TimeSpan.FromSeconds(1)));
+
+        var error = Assert.Throws<UserException>(() =>
+        {
+            for (var i = 2; i < 1_100_000; i++) log.Metric("m", i, i);
+        });
+
+        Assert.Contains("1000000 values wait in memory, and more do not fit", error.Message, StringComparison.Ordinal);
+        Assert.Contains("not written yet", Assert.Throws<UserException>(() => log.Finish(patience: TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_next_start_sends_what_an_earlier_one_left_beside_its_own_values()
+    {
+        var (id, port) = Leave(2500);
+        using var back = new FaultyServer(told, port: port);
+        using (var store = SpooledStore.Open(back.Uri, folder: Spool, warnings: said))
+        using (var log = RunLogger.Start(store, "away", "second", warnings: said))
+        {
+            for (var i = 0; i < 100; i++) log.Metric("m", i, i);
+            for (var end = Environment.TickCount64 + 20_000; Environment.TickCount64 < end && File.Exists(SpoolFile.PathOf(Spool, id)); Thread.Sleep(20)) { }
+            log.Finish();
+        }
+
+        Assert.Contains("values of 1 earlier run wait in", said.ToString(), StringComparison.Ordinal);
+        Assert.Equal(["first", "second"], told.Runs.Values.Select(r => r.Name));
+        Assert.Equal(Enumerable.Range(0, 2500).Select(i => (long)i), told.Runs[id].Metrics.Select(m => m.Step).Order());
+        Assert.All(told.Runs.Values, r => Assert.Equal("FINISHED", r.Status));
+        Assert.Empty(Directory.GetFileSystemEntries(Spool));
+    }
+
+    [Fact]
+    public void A_sync_that_is_stopped_goes_on_where_it_was()
+    {
+        var (id, port) = Leave(3000);
+        using var stop = new CancellationTokenSource();
+        var batches = 0;
+        using var back = new FaultyServer(told, (_, path) =>
+        {
+            if (path.EndsWith("log-batch", StringComparison.Ordinal) && ++batches == 2) stop.Cancel();
+            return null;
+        }, port);
+        Assert.Throws<OperationCanceledException>(() => new SpoolSync(Spool, said).Send(stop.Token));
+        Assert.InRange(told.Runs[id].Metrics.Count, 1, 2999);
+
+        Assert.True(new SpoolSync(Spool, said).Send(TestContext.Current.CancellationToken));
+
+        Assert.Equal(Enumerable.Range(0, 3000).Select(i => (long)i), told.Runs[id].Metrics.Select(m => m.Step).Order());
+        Assert.Equal(3000, back.Requests.Sum(r => r.Items));        // nothing is sent twice
+        Assert.Equal("FINISHED", told.Runs[id].Status);
+    }
+
+    /// <summary>A run whose values wait: its server went away right after the start.</summary>
+    private (string RunId, int Port) Leave(int values)
+    {
+        var server = new FaultyServer(told);
+        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
+        using var log = RunLogger.Start(store, "away", "first", warnings: said);
+        server.Dispose();
+        for (var i = 0; i < values; i++) log.Metric("m", i, i);
+        log.Finish(patience: TimeSpan.FromSeconds(1));
+        return (log.RunId, server.Port);
+    }
+
+    [Fact]
     public void The_real_server_is_killed_and_comes_back_and_all_is_there()
     {
         folder.Open().Dispose();
