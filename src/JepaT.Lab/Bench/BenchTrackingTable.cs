@@ -50,7 +50,7 @@ internal static class BenchTrackingTable
             cancel.ThrowIfCancellationRequested();
             throw new UserException($"MLflow ended before it answered; its last words: {server.LastWords()}");
         }
-        using (var store = TrackingStores.Open(server.Address.ToString())) rates.Add(Rate(store, "MLflow's server, on SQLite", ServerValues, cancel));
+        using (var store = TrackingStores.Open(server.Address.ToString())) rates.Add(Rate(store, "MLflow server", ServerValues, cancel));
         return rates;
     }
 
