@@ -1,11 +1,11 @@
 namespace JepaT.Lab;
 
-/// <summary>Commands as one would type them.</summary>
+/// <summary>Commands as one would type them, but for passwords in addresses.</summary>
 internal static class CommandLine
 {
     public static string Text() => Of(Environment.GetCommandLineArgs().Skip(1));
 
-    public static string Of(IEnumerable<string> arguments) => string.Join(' ', arguments.Prepend("./lab").Select(Quote));
+    public static string Of(IEnumerable<string> arguments) => string.Join(' ', arguments.Prepend("./lab").Select(PlainText.WithoutPassword).Select(Quote));
 
     private static string Quote(string argument) =>
         argument.Length > 0 && argument.All(c => char.IsLetterOrDigit(c) || "-_./=,:+".Contains(c, StringComparison.Ordinal)) ? argument : $"'{argument.Replace("'", "'\\''", StringComparison.Ordinal)}'";

@@ -18,7 +18,7 @@ public static class RunTags
             // MLflow's pages show what is behind the last slash, so no paths here: the whole line has a tag of its own.
             ["mlflow.source.name"] = arguments is [var command, ..] && !command.Contains('/', StringComparison.Ordinal) ? $"lab {command}" : "lab",
             ["mlflow.source.type"] = "LOCAL",
-            ["jepat.command"] = string.Join(' ', arguments.Prepend("lab")),
+            ["jepat.command"] = PlainText.WithoutPassword(string.Join(' ', arguments.Prepend("lab"))),
         };
         foreach (var (key, value) in Git.Value) tags[key] = value;
         return tags;
