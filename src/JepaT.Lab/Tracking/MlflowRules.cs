@@ -10,7 +10,7 @@ namespace JepaT.Lab;
 public static class MlflowRules
 {
     public const int MaxMetrics = 1000, MaxParams = 100, MaxTags = 100, MaxItems = 1000;
-    public const int MaxKey = 250, MaxParamValue = 6000, MaxTagValue = 8000, MaxExperimentTagValue = 20_000, MaxExperimentName = 500;
+    public const int MaxKey = 250, MaxParamValue = 6000, MaxTagValue = 8000, MaxExperimentTagValue = 20_000, MaxExperimentName = 500, MaxRunName = 250;
     public const int MaxResults = 50_000;
 
     /// <summary>Refuses a key of a metric, param or tag that MLflow would refuse.</summary>
@@ -79,6 +79,13 @@ public static class MlflowRules
             if (!seen.Add(key)) throw new UserException($"param '{key}' is twice in one batch: a param has one value");
         }
         foreach (var (key, _) in tags) CheckKey("tag", key);
+    }
+
+    /// <summary>Refuses a new name or end of a run that MLflow's tables do not hold.</summary>
+    public static void CheckUpdate(string runId, long? endTime, string? name)
+    {
+        if (endTime < 0) throw new UserException($"run {runId}: the end time {endTime} is negative");
+        CheckLength($"run {runId}", "name", name ?? "", MaxRunName);
     }
 
     /// <summary>Refuses metrics into a run that has its end. MLflow would take them; here they are a mistake, unless the run is resumed.</summary>

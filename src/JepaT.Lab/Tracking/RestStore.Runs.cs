@@ -41,7 +41,7 @@ public sealed partial class RestStore
 
     public RunInfo CreateRun(string experimentId, string name, long startTime, IReadOnlyDictionary<string, string>? tags = null)
     {
-        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxKey, required: true);
+        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxRunName, required: true);
         if (startTime < 0) throw new UserException($"run '{name}': the start time {startTime} is negative");
         if (tags?.TryGetValue("mlflow.runName", out var tagged) == true && tagged != name)
             throw new UserException($"run '{name}': the tag mlflow.runName says '{tagged}'; both must be the same");
@@ -53,6 +53,7 @@ public sealed partial class RestStore
 
     public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null)
     {
+        MlflowRules.CheckUpdate(runId, endTime, name);
         going.TryRemove(runId, out _);
         Guard(() => client.UpdateRunAsync(runId, Enum.Parse<MlflowRunStatus>(status.ToString()), endTime ?? 0, string.IsNullOrEmpty(name) ? null : name));
         if (status is RunStatus.Running or RunStatus.Scheduled || endTime is null or 0) going[runId] = true;

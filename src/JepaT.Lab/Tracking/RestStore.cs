@@ -17,7 +17,8 @@ public sealed partial class RestStore : ITrackingStore
     private readonly ConcurrentDictionary<string, string> artifactUris = new();     // of runs seen: asked for once
     private readonly ConcurrentDictionary<string, bool> going = new();              // runs known not to have ended: asked for once
 
-    private RestStore(HttpClient http, MlflowClient client)
+    /// <summary>A store over a client; the store disposes <paramref name="http"/>.</summary>
+    internal RestStore(HttpClient http, MlflowClient client)
     {
         (this.http, this.client) = (http, client);
         FullUri = Uri = client.Options.Shown;

@@ -51,7 +51,7 @@ public sealed partial class SqliteStore
     public RunInfo CreateRun(string experimentId, string name, long startTime, IReadOnlyDictionary<string, string>? tags = null)
     {
         var all = new Dictionary<string, string>(tags ?? new Dictionary<string, string>());
-        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxTagValue, required: true);
+        MlflowRules.CheckLength("run", "name", name, MlflowRules.MaxRunName, required: true);
         if (startTime < 0) throw new UserException($"run '{name}': the start time {startTime} is negative");
         if (all.TryGetValue("mlflow.runName", out var tagged) && tagged != name)
             throw new UserException($"run '{name}': the tag mlflow.runName says '{tagged}'; both must be the same");
@@ -71,12 +71,16 @@ public sealed partial class SqliteStore
         });
     }
 
-    public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null) => Write(() =>
+    public void UpdateRun(string runId, RunStatus status, long? endTime, string? name = null)
     {
-        RequireActive(runId);
-        Execute("UPDATE runs SET status = $2, end_time = $3 WHERE run_uuid = $1", runId, status.ToString().ToUpperInvariant(), endTime);
-        if (!string.IsNullOrEmpty(name)) PutTag(runId, "mlflow.runName", name);
-    });
+        MlflowRules.CheckUpdate(runId, endTime, name);
+        Write(() =>
+        {
+            RequireActive(runId);
+            Execute("UPDATE runs SET status = $2, end_time = $3 WHERE run_uuid = $1", runId, status.ToString().ToUpperInvariant(), endTime);
+            if (!string.IsNullOrEmpty(name)) PutTag(runId, "mlflow.runName", name);
+        });
+    }
 
     public void DeleteRun(string runId) => SetStage(runId, "deleted", Now());
 

@@ -90,7 +90,8 @@ internal sealed class MlflowServer : IDisposable
         }
     }
 
-    private static string? FindMlflow(out string reason)
+    /// <summary>The mlflow command; null with the reason when there is none.</summary>
+    public static string? FindMlflow(out string reason)
     {
         reason = "";
         if (Install(Path.Combine(RepositoryRoot(), "..", "shared", "mlflow", "install.sh"), out reason) is { } installed) return installed;

@@ -27,7 +27,7 @@ internal static partial class FilterLexer
         return tokens;
     }
 
-    /// <summary>Where a name that begins at a token ends: it, and what follows it after dots, without spaces. The same place where none begins.</summary>
+    /// <summary>Where a name that begins at a token ends: it, and what follows it after dots (or ::), without spaces. The same place where none begins.</summary>
     public static int NameAt(List<FilterToken> tokens, int at)
     {
         if (at >= tokens.Count || tokens[at].Kind is not (FilterTokenKind.Name or FilterTokenKind.DoubleQuoted)) return at;
@@ -65,7 +65,7 @@ internal static partial class FilterLexer
         + $"|(?<Word>(?:AND|OR|NOT|IS|NULL|BETWEEN){End}(?![$#]))"
         + $"|(?<Name>{W}[$#\\p{{L}}\\p{{N}}_]*)"
         + @"|(?<Comparator>[<>=~!]+)"
-        + @"|(?<Dot>\.)|(?<Open>\()|(?<Close>\))|(?<Comma>,)"
+        + @"|(?<Dot>\.|::)|(?<Open>\()|(?<Close>\))|(?<Comma>,)"
         + @"|(?<Other>.))",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.Singleline)]
     private static partial Regex Token();

@@ -57,6 +57,8 @@ internal static class FilterCases
         "metrics.loss < 1 AND params.fusion = 'late'", "metrics.loss < 1 and params.fusion = 'late' And tags.phase = 'smoke'",
         "metrics.loss < 1\n  AND\tparams.fusion = 'late'", "metrics.loss < 1 AND metrics.loss > 0.3", "params.fusion = 'late'AND params.empty=''",
         "metrics.loss < 1 params.fusion = 'late'", "params.fusion = 'late' AND", "AND metrics.loss < 1", "AND", "AND AND metrics.loss < 1",
+        "run_id IN ('x') params.fusion IS NULL", "params.fusion = 'late' run_id IN ('x')", "run_id NOT IN ('x') run_id NOT IN ('y')",
+        "run_id NOT IN ('x') params.fusion = 'late'", "status = 'x' params.`a` IS NULL", "metrics.? < 1", "metrics.a::b >= 0", "metrics::a < 1",
         "params.fusion IS NULL metrics.loss < 1", "params.fusion IS NULL params.empty IS NULL",
         "metrics.loss < 1 OR metrics.loss > 2", "NOT metrics.loss < 1", "(metrics.loss < 1)", "metrics.loss < 1 AND (params.fusion = 'late')",
         "metrics.loss BETWEEN 0 AND 1", "metrics.loss < 1;", "metrics.loss < 1; DROP TABLE runs", "metrics.loss < 1 -- comment", "metrics.loss < 1 /* c */",
@@ -76,7 +78,7 @@ internal static class FilterCases
         ["attributes.status DESC"], ["run_name"], ["attribute.run_name DESC"], ["run_id"], ["run_id DESC"], ["user_id"], ["artifact_uri DESC"],
         ["params.fusion", "metrics.loss DESC"], ["status DESC", "start_time"], ["tags.phase", "params.fusion DESC", "metrics.loss"],
         ["metrics.loss", "metrics.`eval/fid 1` DESC", "run_name"], ["params.unicode"], ["metrics.a.b.c DESC"], ["metrics.loss   DESC"], ["metrics.loss\tASC"],
-        ["`metrics.loss` DESC"], ["\"metrics.loss\" asc"], ["metrics.a.`b.c` desc"], ["metrics.2x desc"], ["metrics.ärger"], ["metrics.1 DESC"],
+        ["`metrics.loss` DESC"], ["\"metrics.loss\" asc"], ["metrics.a.`b.c` desc"], ["metrics.2x desc"], ["metrics.ärger"], ["metrics.1 DESC"], ["metrics.a::b DESC"], ["metrics.a::b"],
         // refused
         [""], [" "], [" metrics.loss"], ["metrics.loss "], ["metrics.loss foo"], ["metrics.loss DESC NULLS LAST"], ["metrics.loss ASC DESC"], ["metrics.loss, run_id"],
         ["metrics.loss", "metrics.loss DESC"], ["created", "start_time"], ["nothing"], ["datasets.name"], ["lifecycle_stage"], ["`run name`"], ["foo.bar DESC"],
@@ -87,7 +89,7 @@ internal static class FilterCases
     /// <summary>What the server takes and cannot mean: it finds nothing for ever, or takes a clause for a part of a key.</summary>
     public static readonly string[] Stricter =
     [
-        "metrics. < 1", "metrics. loss < 1", "metrics.loss DESC < 1", "params.* = 'x'", "metrics.a[0] < 1", "metrics.? < 1", "metrics.a::b < 1",
-        "params.fusion = 'late' params.empty IS NULL", "run_id IN ('x') params.fusion IS NULL", "run_id IN (('x'))", "run_id IN ('a\\b')",
+        "metrics. < 1", "metrics. loss < 1", "metrics.loss DESC < 1", "params.* = 'x'", "metrics.a[0] < 1", "params.fusion = 'late' params.empty IS NULL",
+        "run_id IN (('x'))", "run_id IN ('a\\b')",
     ];
 }

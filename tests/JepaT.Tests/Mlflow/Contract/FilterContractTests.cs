@@ -155,7 +155,7 @@ public sealed class FilterContractTests : IDisposable
             if (i == 1) parent = id;
             var metrics = new List<Metric>();
             if (i != 4) metrics.Add(new("loss", losses[i], 10, 1));
-            if (i is 0 or 2 or 5 or 9) metrics.AddRange([new("eval/fid 1", 12.5 + i, 5, 0), new("2x", i, 5, 0), new("a.b.c", 1 - i, 5, 0)]);
+            if (i is 0 or 2 or 5 or 9) metrics.AddRange([new("eval/fid 1", 12.5 + i, 5, 0), new("2x", i, 5, 0), new("a.b.c", 1 - i, 5, 0), new("a::b", i - 2, 5, 0)]);
             if (i % 3 == 0) metrics.AddRange([new("ärger", 1, 1, 1), new("_under", 1, 1, 1), new("order", 1, 1, 1), new("select", i, 1, 1), new("desc", 1, 1, 1)]);
             var parameters = new List<KeyValuePair<string, string>>();
             if (fusions[i] is { } fusion) parameters.Add(new("fusion", fusion));
