@@ -37,5 +37,5 @@ internal sealed class RunDifferences(ReportPage page, IReadOnlyDictionary<Logged
         page.Raw("</tbody></table></div></details>\n");
     }
 
-    private static string Shown(string? value) => value is null ? "–" : value.Length == 0 ? "\"\"" : PlainText.WithoutPassword(value);
+    private static string Shown(string? value) => value is null ? "–" : value.Length == 0 ? "\"\"" : Secrets.Hide(value);
 }

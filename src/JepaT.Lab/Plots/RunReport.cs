@@ -142,7 +142,7 @@ internal sealed class RunReport
             .Header("Name").Header("Digest").Header("Used for", "text").Header("Source", "text").Header("Profile", "text").Header("Runs", "text").Raw("</tr></thead><tbody>\n");
         foreach (var input in inputs)
             page.Raw("<tr><th scope=\"row\" class=\"name\">").Text(input.Key.Name).Raw("</th>").Cell(input.Key.Digest).Cell(input.Key.Context, "text")
-                .Cell(PlainText.WithoutPassword(input.Key.Source), "text value").Cell(input.Key.Profile ?? "–", "text value")
+                .Cell(Secrets.Hide(input.Key.Source), "text value").Cell(input.Key.Profile ?? "–", "text value")
                 .Cell(input.Count() == runs.Count ? "all" : string.Join(", ", input), "text value").Raw("</tr>\n");
         page.Raw("</tbody></table></div></section>\n");
     }

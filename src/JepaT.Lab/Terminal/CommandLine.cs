@@ -1,6 +1,6 @@
 namespace JepaT.Lab;
 
-/// <summary>Commands as one would type them.</summary>
+/// <summary>Commands as one would type them, but for passwords in addresses.</summary>
 internal static class CommandLine
 {
     public static string Text() => Of(Environment.GetCommandLineArgs().Skip(1));

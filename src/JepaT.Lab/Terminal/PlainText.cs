@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Spectre.Console;
 
 namespace JepaT.Lab;
 
 /// <summary>What others have named, as text that cannot do anything to a terminal or a line.</summary>
-internal static partial class PlainText
+internal static class PlainText
 {
     /// <summary>One line without control characters: they are written as escapes, so that no name moves the cursor or breaks a line.</summary>
     public static string Line(string text)
@@ -34,12 +33,6 @@ internal static partial class PlainText
 
     /// <summary>A number as it is read back exactly.</summary>
     public static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
-
-    /// <summary>A text, such as a command line, without user and password of the addresses in it.</summary>
-    public static string WithoutPassword(string text) => text.Contains("://", StringComparison.Ordinal) ? Login().Replace(text, "://…@") : text;
-
-    [GeneratedRegex(@"://[^\s/?#@'""]+(@[^\s/?#@'""]*)*@")]
-    private static partial Regex Login();
 
     // Line and paragraph separators, and marks that turn the direction of what follows, are no control characters to .NET.
     private static bool IsControl(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069');

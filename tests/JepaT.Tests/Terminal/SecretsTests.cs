@@ -9,6 +9,9 @@ public sealed class SecretsTests
     [InlineData("https://ann:p@ss@host and http://b:c@d", "https://***@host and http://***@d")]
     [InlineData("http://host/a@b", "http://host/a@b")]
     [InlineData("mail to ann@example.org", "mail to ann@example.org")]
+    [InlineData("http://token@host, https://a:b@c@d/e", "http://***@host, https://***@d/e")]
+    [InlineData("{\"uri\":\"s3://key:secret@bucket/path\"}", "{\"uri\":\"s3://***@bucket/path\"}")]
+    [InlineData("http://host?a@b http://host/a@b mail@host sqlite:///a@b", "http://host?a@b http://host/a@b mail@host sqlite:///a@b")]
     [InlineData("'http://ann:x@host'", "'http://***@host'")]
     public void Logins_in_addresses_are_hidden(string text, string hidden) => Assert.Equal(hidden, Secrets.Hide(text));
 

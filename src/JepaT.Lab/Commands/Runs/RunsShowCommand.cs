@@ -46,7 +46,7 @@ public sealed class RunsShowCommand : Command<RunsShowCommand.Settings>
 
         void Section(string title, IEnumerable<(string Name, string Value)> entries)
         {
-            var all = entries.Select(e => (Name: PlainText.Line(e.Name), Value: PlainText.Line(PlainText.WithoutPassword(e.Value)))).ToList();
+            var all = entries.Select(e => (Name: PlainText.Line(e.Name), Value: PlainText.Line(Secrets.Hide(e.Value)))).ToList();
             if (all.Count == 0) return;
             console.Write(new Text($"{title}\n", new Style(decoration: Decoration.Bold)));
             var width = Math.Min(48, all.Max(e => e.Name.Length));
