@@ -50,7 +50,7 @@ public sealed partial class RunReportTests : IDisposable
         string[] parts =
         [
             "4 runs", "3 finished, 1 failed", "4 March 2025, 05:06 UTC", "<td class=\"best\">20<span", "eval/fid", "train/loss", "<mark>1e-3</mark>", "The same in all runs",
-            "0123456789abcdef", "packages.TorchSharp", "0.107.0", "lab train --tracking http://…@host/x", "abcd1234", "alt=\"eval/samples of it&#39;s", "type=\"range\"", "max=\"2\"", "plots/plain.txt</a>",
+            "0123456789abcdef", "packages.TorchSharp", "0.107.0", "lab train --tracking http://***@host/x", "abcd1234", "alt=\"eval/samples of it&#39;s", "type=\"range\"", "max=\"2\"", "plots/plain.txt</a>",
         ];
         Assert.All(parts.Skip(1), part => Assert.Contains(part, html, StringComparison.Ordinal));
         Assert.DoesNotContain("hunter2", html, StringComparison.Ordinal);
