@@ -8,8 +8,10 @@ internal static class BenchTrackingTable
     private const int Million = 1_000_000, ServerValues = 50_000, PairCount = 10, StepsOfBlock = 20;
 
     /// <summary>Measures and prints; 0.</summary>
-    public static int Run(int threads, CancellationToken cancel)
+    public static int Run(int threads)
     {
+        using var stop = new StopSignal("the measurement is given up");       // its folder and server go with it
+        var cancel = stop.Token;
         set_num_threads(threads);
         var folder = Directory.CreateTempSubdirectory("jepat-bench-").FullName;
         try

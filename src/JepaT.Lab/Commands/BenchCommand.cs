@@ -72,7 +72,7 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
         foreach (var (name, value) in new[] { ("--threads", threads), ("--rounds", settings.Rounds), ("--repeats", settings.Repeats) })
             if (value is < 1 or > 10_000) throw new UserException($"{name} is {value}; it must lie between 1 and 10000");
         MachineLimits.Threads("--threads", threads);
-        if (settings.Tracking) return BenchTrackingTable.Run(threads, cancellationToken);
+        if (settings.Tracking) return BenchTrackingTable.Run(threads);
         if (settings.Worker) return Work(BenchSize.All[sizes[0]], kinds, settings.Repeats, threads);
 
         var (flavours, peer) = Flavours(settings);
