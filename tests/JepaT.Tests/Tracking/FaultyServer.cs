@@ -9,7 +9,7 @@ namespace JepaT.Tests;
 
 /// <summary>What a server does in place of a good answer.</summary>
 /// <param name="Handle">Whether it does what was asked all the same.</param>
-/// <param name="Status">The status of its answer; 0: it resets the connection, 1: it dies in the middle of the answer's body; 200: it only takes its time.</param>
+/// <param name="Status">The status of its answer; 0: it resets the connection, 1: it dies in the middle of the answer's body, 2: of the request's; 200: it only takes its time.</param>
 /// <param name="RetryAfter">Seconds that it asks to wait.</param>
 /// <param name="Delay">How long it takes, in ms.</param>
 /// <param name="Body">A body in place of MLflow's form of an error.</param>
@@ -91,14 +91,20 @@ internal sealed partial class FaultyServer : IDisposable
         try
         {
             var stream = socket.GetStream();
-            var (head, body) = await ReadAsync(stream);
+            var (head, rest) = await ReadHeadAsync(stream);
             var path = head.Split(' ')[1].Split('?')[0];
             Fault? fault;
             string answer = "{}";
             var status = 200;
+            lock (gate) fault = plan(requests++, path);
+            if (fault is { Status: 2 })
+            {
+                socket.LingerState = new LingerOption(true, 0);
+                return;
+            }
+            var body = await ReadBodyAsync(stream, head, rest);
             lock (gate)
             {
-                fault = plan(requests++, path);
                 Requests.Add((path, Environment.TickCount64, path.EndsWith("log-batch", StringComparison.Ordinal) ? JsonNode.Parse(body)!["metrics"]!.AsArray().Count : 0));
             }
             if (fault is { Delay: > 0 }) await Task.Delay(fault.Delay);
@@ -108,8 +114,8 @@ internal sealed partial class FaultyServer : IDisposable
                 socket.LingerState = new LingerOption(true, 0);
                 return;
             }
-            var bytes = Encoding.UTF8.GetBytes(fault is { Status: > 1 and not 200 } ? fault.Body ?? $$"""{"error_code":"TEMPORARILY_UNAVAILABLE","message":"not now"}""" : answer);
-            if (fault is { Status: > 1 and not 200 }) status = fault.Status;
+            var bytes = Encoding.UTF8.GetBytes(fault is { Status: > 2 and not 200 } ? fault.Body ?? $$"""{"error_code":"TEMPORARILY_UNAVAILABLE","message":"not now"}""" : answer);
+            if (fault is { Status: > 2 and not 200 }) status = fault.Status;
             var more = fault is { Status: 1 } ? 100 : 0;
             await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status} X\r\nContent-Type: {(fault?.Body is null ? "application/json" : "text/html")}\r\n"
                 + (fault?.RetryAfter is { } wait ? $"Retry-After: {wait}\r\n" : "") + $"Content-Length: {bytes.Length + more}\r\nConnection: close\r\n\r\n"));
@@ -118,28 +124,28 @@ internal sealed partial class FaultyServer : IDisposable
         catch (IOException) { }         // the client has gone
     }
 
-    private static async Task<(string Head, byte[] Body)> ReadAsync(NetworkStream stream)
+    private static async Task<(string Head, List<byte> Begun)> ReadHeadAsync(NetworkStream stream)
     {
         var bytes = new List<byte>();
-        var buffer = new byte[65536];
         int end;
-        while ((end = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes).IndexOf("\r\n\r\n"u8)) < 0) await More();
-        var head = Encoding.ASCII.GetString([.. bytes[..end]]);
-        if (Length().Match(head) is { Success: true } length)
-        {
-            var count = int.Parse(length.Groups[1].Value, CultureInfo.InvariantCulture);
-            while (bytes.Count < end + 4 + count) await More();
-            return (head, [.. bytes[(end + 4)..]]);
-        }
-        if (!head.Contains("chunked", StringComparison.OrdinalIgnoreCase)) return (head, []);
-        throw new InvalidOperationException("this server reads no chunks");
+        while ((end = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes).IndexOf("\r\n\r\n"u8)) < 0) await MoreAsync(stream, bytes);
+        return (Encoding.ASCII.GetString([.. bytes[..end]]), bytes[(end + 4)..]);
+    }
 
-        async Task More()
-        {
-            var count = await stream.ReadAsync(buffer);
-            if (count == 0) throw new IOException("the client has gone");
-            bytes.AddRange(buffer.AsSpan(0, count));
-        }
+    private static async Task<byte[]> ReadBodyAsync(NetworkStream stream, string head, List<byte> rest)
+    {
+        if (head.Contains("chunked", StringComparison.OrdinalIgnoreCase)) throw new InvalidOperationException("this server reads no chunks");
+        var count = Length().Match(head) is { Success: true } length ? int.Parse(length.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
+        while (rest.Count < count) await MoreAsync(stream, rest);
+        return [.. rest];
+    }
+
+    private static async Task MoreAsync(NetworkStream stream, List<byte> bytes)
+    {
+        var buffer = new byte[65536];
+        var count = await stream.ReadAsync(buffer);
+        if (count == 0) throw new IOException("the client has gone");
+        bytes.AddRange(buffer.AsSpan(0, count));
     }
 
     private (int, string) Answer(string method, string target, byte[] body)

@@ -21,14 +21,12 @@ public sealed class SpoolTests : IDisposable
         { "slow", true, 200, null, 60 },
         { "reset before it was done", false, 0, null, 0 },
         { "reset after it was done", true, 0, null, 0 },
-        { "dies in the body of the answer", true, 1, null, 0 },
+        { "dies in the body of the answer", true, 1, null, 0 }, { "dies in the body of the request", false, 2, null, 0 },
         { "429", false, 429, null, 0 },
         { "429 with Retry-After", false, 429, 0, 0 },
-        { "500 before", false, 500, null, 0 },
-        { "500 after it was done", true, 500, null, 0 },
+        { "500 before", false, 500, null, 0 }, { "500 after it was done", true, 500, null, 0 },
         { "502", false, 502, null, 0 }, { "503", false, 503, null, 0 },
-        { "503 after it was done", true, 503, 0, 0 },
-        { "504 after it was done", true, 504, null, 0 },
+        { "503 after it was done", true, 503, 0, 0 }, { "504 after it was done", true, 504, null, 0 },
     };
 
     [Theory]
@@ -49,6 +47,7 @@ public sealed class SpoolTests : IDisposable
             }
             log.Metric("odd", double.NaN, -3);
             log.ArtifactText("notes/a.txt", kind);
+            log.Artifact("big.bin", new byte[2_000_000]);
             log.Dataset("fashion", "a1b2c3d4", "training", "here");
             log.Finish();
         }
@@ -58,6 +57,7 @@ public sealed class SpoolTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 2500).Select(i => ((long)i, i / 3.0)), Values(run, "train/loss"));
         Assert.True(double.IsNaN(Assert.Single(run.Metrics, m => m.Key == "odd").Value));
         Assert.Equal("dim=128 lr=1e-05", string.Join(' ', run.Params.Select(p => $"{p.Key}={p.Value}").Order()));
+        Assert.Equal(2_000_000, run.Files["big.bin"].Length);
         Assert.Equal(kind, System.Text.Encoding.UTF8.GetString(run.Files["notes/a.txt"]));
         Assert.All(run.Inputs, name => Assert.Equal("fashion", name));
         Assert.Equal("faults", Assert.Single(told.Experiments).Key);
