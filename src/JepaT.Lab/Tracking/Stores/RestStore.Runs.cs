@@ -71,10 +71,7 @@ public sealed partial class RestStore
                 going[runId] = true;
             }
         }
-        Guard(() => client.LogBatchAsync(runId,
-            [.. metrics.Select(m => new MlflowMetric(m.Key, m.Value, m.Timestamp, m.Step))],
-            [.. parameters.Select(p => new MlflowParam(p.Key, MlflowRules.Cut(p.Value, MlflowRules.MaxParamValue)))],
-            [.. tags.Select(t => new MlflowTag(t.Key, MlflowRules.Cut(t.Value, MlflowRules.MaxTagValue)))]));
+        SendBatch(runId, metrics, parameters, tags);
     }
 
     public void DeleteTag(string runId, string key) => Guard(() => client.DeleteTagAsync(runId, key));
