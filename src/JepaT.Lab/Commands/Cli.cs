@@ -46,7 +46,7 @@ internal static partial class Cli
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine("stopped; the same command (train: with --resume) goes on where it was");
+            error.WriteLine("stopped; the same command (train: with --resume) goes on with what is not finished");
             return 130;
         }
         catch (Exception e) when (Explain(e, args) is { } line)

@@ -19,7 +19,7 @@ public sealed partial class MlflowClient
             experiment_id = run.ExperimentId,
             run_name = run.RunName,
             start_time = run.StartTime,
-            user_id = run.Tags.FirstOrDefault(tag => tag.Key == "mlflow.user")?.Value,       // a column of its own, which filters know
+            user_id = run.UserId,
             tags = run.Tags.Where(tag => tag.Key != run.CreateIdTag).Append(new MlflowTag(run.CreateIdTag, run.CreateId)).ToArray(),
         };
         for (var failures = 0; ;)

@@ -114,6 +114,9 @@ public sealed record MlflowNewRun(string ExperimentId, string RunName, long Star
     /// <summary>Further tags; <c>mlflow.runName</c>, if there, must equal the name.</summary>
     public IReadOnlyList<MlflowTag> Tags { get; init; } = [];
 
+    /// <summary>Who it belongs to, a column of its own, which filters know as <c>attributes.user_id</c>; null: nobody.</summary>
+    public string? UserId { get; init; }
+
     /// <summary>The key of the tag that holds <see cref="CreateId"/>.</summary>
     public string CreateIdTag { get; init; } = "client.create_id";
 

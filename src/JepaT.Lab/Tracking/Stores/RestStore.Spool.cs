@@ -47,7 +47,7 @@ public sealed partial class RestStore
         CheckNewRun(name, startTime, tags);
         return Guard(async () =>
         {
-            var run = new MlflowNewRun(experimentId, name, startTime) { Tags = Pairs(tags), CreateIdTag = CreateIdTag, CreateId = createId };
+            var run = new MlflowNewRun(experimentId, name, startTime) { Tags = Pairs(tags), UserId = tags?.GetValueOrDefault("mlflow.user"), CreateIdTag = CreateIdTag, CreateId = createId };
             return Info((lookFirst ? await client.FindCreatedAsync(run) : null) is { } found ? found.Info : (await client.CreateRunAsync(run)).Info);
         });
     }
