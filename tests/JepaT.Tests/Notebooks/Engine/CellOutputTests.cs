@@ -57,6 +57,39 @@ public sealed class CellOutputTests : IAsyncDisposable
         Assert.Equal("1", await cells.ValueAsync("1"));
     }
 
+    [Theory]
+    [InlineData("var t = new System.Threading.Timer(_ => throw new IOException(\"x\"), null, 0, -1);")]
+    [InlineData("var t = new System.Timers.Timer(1) { AutoReset = false }; t.Elapsed += async (_, _) => { await Task.Yield(); throw new IOException(\"x\"); }; t.Start();")]
+    [InlineData("System.Threading.ThreadPool.QueueUserWorkItem(_ => throw new IOException(\"x\"));")]
+    [InlineData("System.Threading.ThreadPool.UnsafeQueueUserWorkItem(_ => throw new IOException(\"x\"), null);")]
+    [InlineData("new System.Threading.Thread(() => throw new IOException(\"x\")).UnsafeStart();")]
+    [InlineData("var stop = new System.Threading.CancellationTokenSource(1); stop.Token.UnsafeRegister(_ => throw new IOException(\"x\"), null);")]
+    public async Task An_exception_that_nobody_can_catch_is_told_and_ends_nothing(string code)
+    {
+        await cells.ValueAsync(code + " for (var i = 0; i < 50; i++) await Task.Delay(10);");
+        Assert.Contains("IOException: x\n   cell 1, line 1\n", cells.Err, StringComparison.Ordinal);
+        Assert.Equal("1", await cells.ValueAsync("1"));
+    }
+
+    [Fact]
+    public async Task An_exception_without_a_frame_of_the_cell_ends_nothing_either()
+    {
+        await cells.ValueAsync("System.Threading.ThreadPool.UnsafeQueueUserWorkItem(new System.Threading.WaitCallback(JepaT.Tests.Faulty.Call), null); await Task.Delay(200);");
+        Assert.Equal("IOException: of a library\n", cells.Err);
+    }
+
+    [Fact]
+    public async Task A_timer_of_an_interrupted_cell_ends_quietly()
+    {
+        var run = cells.RunAsync("var tm = new System.Threading.Timer(_ => Console.Write(\".\")); tm.Change(0, 20); System.Threading.Thread.Sleep(-1);");
+        await cells.WaitForAsync(".");
+        cells.Session.Interrupt();
+        Assert.Equal("Interrupted", (await run).Error?.Name);
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        Assert.Equal("1", await cells.ValueAsync("tm.Dispose(); 1"));
+        Assert.Equal("", cells.Err);
+    }
+
     [Fact]
     public async Task A_handle_changes_its_output_ten_times_a_second_at_most_and_ends_with_the_last_state()
     {
@@ -128,4 +161,10 @@ public sealed class CellOutputTests : IAsyncDisposable
         await Assert.ThrowsAsync<IOException>(() => cells.Session.RunAsync("Console.Write(1);", "cell", broken, TestContext.Current.CancellationToken));
         Assert.Equal("2", await cells.ValueAsync("2"));
     }
+}
+
+/// <summary>What a cell hands to others without calling it itself.</summary>
+public static class Faulty
+{
+    public static void Call(object? state) => throw new IOException("of a library");
 }
