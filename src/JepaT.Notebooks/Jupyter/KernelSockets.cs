@@ -19,7 +19,7 @@ internal sealed class KernelSockets : IDisposable
     private readonly Lock gate = new();
     private readonly JupyterWire wire;
     private readonly TextWriter log;
-    private volatile bool closed;
+    private volatile bool closed, asleep;               // no front end has taken anything for a while
 
     /// <exception cref="UserException">A port is taken.</exception>
     public KernelSockets(ConnectionFile connection, TextWriter log)
@@ -59,7 +59,13 @@ internal sealed class KernelSockets : IDisposable
     /// <summary>Waits while front ends have much to take yet, but not for ever: what comes after an interrupt must not wait behind it.</summary>
     public void AwaitFrontEnds()
     {
-        for (var since = Stopwatch.GetTimestamp(); !closed && servers[KernelChannel.Iopub].Waiting > Full && Stopwatch.GetElapsedTime(since) < Patience;) Thread.Sleep(5);
+        var since = Stopwatch.GetTimestamp();
+        while (!closed && servers[KernelChannel.Iopub].Waiting > Full)
+        {
+            if (asleep |= Stopwatch.GetElapsedTime(since) > Patience) return;
+            Thread.Sleep(5);
+        }
+        asleep = false;
     }
 
     /// <summary>Sends what is waiting, then closes.</summary>

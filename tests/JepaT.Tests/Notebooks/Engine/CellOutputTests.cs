@@ -154,6 +154,40 @@ public sealed class CellOutputTests : IAsyncDisposable
         Assert.Equal("True", await alone.ValueAsync("Console.ReadLine() is null && Console.Read() < 0"));
     }
 
+    [Theory]
+    [InlineData("while (true) display(\"x\");")]
+    [InlineData("while (true) { var d = display(\"x\"); d.Update(\"y\"); }")]
+    [InlineData("while (true) JepaT.Lab.Notebook.Show(\"x\");")]
+    [InlineData("var x = new string('x', 10_000_000); while (true) display(x);")]
+    public async Task A_loop_that_shows_for_ever_is_cut(string code)
+    {
+        var run = cells.RunAsync(code);
+        await cells.WaitForAsync("… (cut: a cell keeps 1,000 outputs of 64 million characters together; the rest is dropped)");
+        await Task.Delay(500, TestContext.Current.CancellationToken);
+        var since = Stopwatch.GetTimestamp();
+        cells.Session.Interrupt();
+        await run;
+        Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1.5), $"{Stopwatch.GetElapsedTime(since)}");
+        Assert.InRange(cells.Log.Count(l => l.StartsWith("display", StringComparison.Ordinal)), 3, 1000);
+        Assert.InRange(cells.Log.Count(l => l.StartsWith("update", StringComparison.Ordinal)), 0, 1000);
+        Assert.Single(cells.Log, l => l.StartsWith("stderr", StringComparison.Ordinal));
+        await cells.ValueAsync("display(\"the next cell\");");
+        Assert.Equal("display text/plain: the next cell", cells.Log[^1]);
+    }
+
+    [Fact]
+    public async Task What_is_cleared_counts_no_more_and_is_shown_only_where_it_can_be_seen()
+    {
+        await cells.ValueAsync("for (var i = 0; i < 20_000; i++) { clear_output(true); display(i); }");
+        Assert.Equal("display text/plain: 19999", cells.Log[^1]);
+        Assert.Equal("", cells.Err);
+        Assert.InRange(cells.Log.Count, 2, 5000);
+        await cells.ValueAsync("Console.Write(\"stays\"); clear_output(true);");
+        Assert.Equal(["stdout stays", "clear later"], cells.Log.TakeLast(2));
+        await cells.ValueAsync("Console.Write(\"goes\"); clear_output(); display(1);");
+        Assert.Equal(["clear", "display text/plain: 1"], cells.Log.TakeLast(2));
+    }
+
     [Fact]
     public async Task A_front_end_that_fails_is_told_to_the_caller_and_the_session_goes_on()
     {
