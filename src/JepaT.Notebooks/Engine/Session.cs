@@ -128,7 +128,7 @@ internal sealed class Session : IAsyncDisposable
                     case TextPart shown:
                         Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
                         break;
-                    case DirectivePart { Name: "#!time" }:
+                    case DirectivePart { Name: "#!time", Conditional: false }:
                         timer ??= Magics.Time(Outlet);
                         break;
                     case DirectivePart directive:
