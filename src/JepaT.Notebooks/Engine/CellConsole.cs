@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Text;
 
@@ -5,8 +6,8 @@ namespace JepaT.Notebooks;
 
 /// <summary>
 /// Console.Out, Error and In for the whole process, and the lab's display with them: what code of a cell writes, on whatever thread it has
-/// started, goes to its session; all else goes where it went before. An exception that such a thread does not catch goes there too,
-/// instead of ending the process.
+/// started, goes to its session; all else goes where it went before. An exception that such a thread, or a timer, does not catch goes there
+/// too, instead of ending the process.
 /// </summary>
 internal static class CellConsole
 {
@@ -46,11 +47,20 @@ internal static class CellConsole
         }
     }
 
+    // What timers and the pool call has lost its context when its exception arrives here, but not its frames.
     private static bool Report(Exception exception)
     {
-        if (RunningCell.Current is not { } cell) return false;
-        if (!cell.MustEnd) cell.Session.Outlet.Write("stderr", string.Join("\n", CellErrors.Of(exception).Traceback) + "\n");
+        var session = RunningCell.Current?.Session ?? (IsOurs(exception) ? null : Session.Latest);
+        if (session is null) return false;
+        if (exception is not CellStoppedException) session.Outlet.Write("stderr", string.Join("\n", CellErrors.Of(exception).Traceback) + "\n");
         return true;
+    }
+
+    // A mistake of the engine's own threads, which must be seen, since nothing works any more: no frame of a cell is in it.
+    private static bool IsOurs(Exception exception)
+    {
+        var frames = new StackTrace(exception).GetFrames().Select(f => f.GetMethod()?.Module.Assembly).ToList();
+        return !frames.Any(a => a is { IsCollectible: true }) && frames.Any(a => a == typeof(CellConsole).Assembly);
     }
 
     private sealed class Writer(TextWriter otherwise, string stream) : TextWriter

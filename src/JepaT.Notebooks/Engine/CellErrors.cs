@@ -23,14 +23,17 @@ internal static class CellErrors
         return new(exception.GetType().Name, exception.Message, [.. Lines(exception)]);
     }
 
-    private static IEnumerable<string> Lines(Exception exception)
+    private static IEnumerable<string> Lines(Exception exception, string lead = "", int depth = 0)
     {
-        for (var (e, lead) = ((Exception?)exception, ""); e is not null; (e, lead) = (e is UserException ? null : e.InnerException, "caused by "))
-        {
-            yield return $"{lead}{e.GetType().Name}: {e.Message}";
-            if (e.Data[Place] is string place) yield return $"   {place}";
-            foreach (var line in Folded(Frames(e))) yield return line;
-        }
+        yield return $"{lead}{exception.GetType().Name}: {exception.Message}";
+        if (exception.Data[Place] is string place) yield return $"   {place}";
+        foreach (var line in Folded(Frames(exception))) yield return line;
+
+        const int Deepest = 20, Most = 10;              // causes of causes; causes beside each other
+        if (exception is UserException || depth == Deepest) yield break;
+        Exception[] causes = exception is AggregateException all ? [.. all.InnerExceptions] : exception.InnerException is { } one ? [one] : [];
+        foreach (var line in causes.Take(Most).SelectMany(cause => Lines(cause, "caused by ", depth + 1))) yield return line;
+        if (causes.Length > Most) yield return string.Create(CultureInfo.InvariantCulture, $"… and {causes.Length - Most} causes more");
     }
 
     private static IEnumerable<string> Frames(Exception e) =>

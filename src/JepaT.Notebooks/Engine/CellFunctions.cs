@@ -60,6 +60,7 @@ public sealed class DisplayedOutput
 {
     private readonly Outlet outlet;
     private readonly string? mime;
+    private bool shown;                     // otherwise the cell had shown too much already
 
     internal DisplayedOutput(Outlet outlet, string? mime) => (this.outlet, this.mime) = (outlet, mime);
 
@@ -67,9 +68,14 @@ public sealed class DisplayedOutput
     public string DisplayId { get; } = NewId();
 
     /// <summary>Shows something else in its place.</summary>
-    public void Update(object? value) => outlet.Update(DisplayId, Rendering.Of(value, mime) ?? Rendering.Nothing);
+    public void Update(object? value) => Replace(Rendering.Of(value, mime) ?? Rendering.Nothing);
 
     internal static string NewId() => Guid.NewGuid().ToString("N");
 
-    internal void Show(object? value) => outlet.Display(Rendering.Of(value, mime) ?? Rendering.Nothing, DisplayId);
+    internal void Show(object? value) => shown = outlet.Display(Rendering.Of(value, mime) ?? Rendering.Nothing, DisplayId);
+
+    internal void Replace(MimeBundle data)
+    {
+        if (shown) outlet.Update(DisplayId, data);
+    }
 }

@@ -9,7 +9,11 @@ internal abstract record CellPart(int Line);
 internal sealed record CodePart(string Code, int Line) : CellPart(Line);
 
 /// <summary>A line such as <c>#!time</c> or <c>#r "nuget: Name, 1.0"</c>.</summary>
-internal sealed record DirectivePart(string Name, string Argument, int Line) : CellPart(Line);
+/// <param name="Name">Its first word.</param>
+/// <param name="Argument">The rest of the line.</param>
+/// <param name="Line">Its line.</param>
+/// <param name="Conditional">Between <c>#if</c> and <c>#endif</c>, where it cannot be done: it would cut the code between them.</param>
+internal sealed record DirectivePart(string Name, string Argument, int Line, bool Conditional = false) : CellPart(Line);
 
 /// <summary>Text that is shown.</summary>
 internal sealed record TextPart(string Mime, string Text, int Line) : CellPart(Line);
@@ -31,17 +35,17 @@ internal static class Directives
         while (true)
         {
             var next = Find(cell, at);
-            var code = next.FirstOrDefault(d => !Hoisted.Contains(d.Name) && !CSharp.Contains(d.Name)) is { Name: not null } end ? cell[..end.Start] : cell;
+            var code = next.FirstOrDefault(d => !d.Stays) is { Name: not null } end ? cell[..end.Start] : cell;
             foreach (var directive in next.TakeWhile(d => d.Start < code.Length))
             {
-                if (Hoisted.Contains(directive.Name)) yield return new DirectivePart(directive.Name, directive.Argument, LineOf(cell, directive.Start));
+                if (!CSharp.Contains(directive.Name)) yield return new DirectivePart(directive.Name, directive.Argument, LineOf(cell, directive.Start), directive.Inside && !Hoisted.Contains(directive.Name));
                 code = Blank(code, directive.Start, directive.End);
             }
             code = Blank(code, 0, at);
             if (!string.IsNullOrWhiteSpace(code)) yield return new CodePart(code, LineOf(cell, at));
             if (code.Length == cell.Length) yield break;
 
-            var (name, argument, start, stop) = next.First(d => d.Start == code.Length);
+            var (name, argument, start, stop, _) = next.First(d => d.Start == code.Length);
             at = stop;
             if (Languages.TryGetValue(name, out var mime))
             {
@@ -65,14 +69,22 @@ internal static class Directives
         return new(code);
     }
 
-    private static List<(string Name, string Argument, int Start, int End)> Find(string cell, int from) =>
-        [.. SubmissionChain.Parse(Blank(cell, 0, from)).GetRoot().DescendantTrivia().Where(t => t.GetStructure() is DirectiveTriviaSyntax { IsActive: true }).Select(t =>
+    private static List<Found> Find(string cell, int from)
+    {
+        var (found, depth) = (new List<Found>(), 0);
+        foreach (var trivia in SubmissionChain.Parse(Blank(cell, 0, from)).GetRoot().DescendantTrivia())
         {
-            var end = cell.AsSpan(t.SpanStart).IndexOfAny('\r', '\n') is >= 0 and var length ? t.SpanStart + length : cell.Length;
-            var line = cell[t.SpanStart..end].Trim();
+            if (trivia.GetStructure() is not DirectiveTriviaSyntax directive) continue;
+            depth += directive switch { IfDirectiveTriviaSyntax => 1, EndIfDirectiveTriviaSyntax => -1, _ => 0 };
+            if (!directive.IsActive) continue;
+            var end = cell.AsSpan(trivia.SpanStart).IndexOfAny('\r', '\n') is >= 0 and var length ? trivia.SpanStart + length : cell.Length;
+            var line = cell[trivia.SpanStart..end].Trim();
             var space = line.AsSpan().IndexOfAny(' ', '\t', '"');
-            return (Name: space < 0 ? line : line[..space], Argument: space < 0 ? "" : line[space..].Trim(), t.SpanStart, end);
-        }).Where(d => d.Name.StartsWith("#!", StringComparison.Ordinal) || Hoisted.Contains(d.Name)).OrderBy(d => d.SpanStart)];
+            var name = space < 0 ? line : line[..space];
+            if (name.StartsWith("#!", StringComparison.Ordinal) || Hoisted.Contains(name)) found.Add(new(name, space < 0 ? "" : line[space..].Trim(), trivia.SpanStart, end, depth > 0));
+        }
+        return [.. found.OrderBy(d => d.Start)];
+    }
 
     // Other languages have other strings and comments: their text goes to the next line that names a language.
     private static int EndOfText(string cell, int from)
@@ -97,4 +109,10 @@ internal static class Directives
         });
 
     private static int LineOf(string text, int position) => text.AsSpan(0, position).Count('\n') + 1;
+
+    private readonly record struct Found(string Name, string Argument, int Start, int End, bool Inside)
+    {
+        /// <summary>Whether the code around it stays one piece.</summary>
+        public bool Stays => Inside || Hoisted.Contains(Name) || CSharp.Contains(Name);
+    }
 }

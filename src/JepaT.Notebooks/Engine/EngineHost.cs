@@ -14,6 +14,6 @@ internal sealed class EngineHost(INotebookHost otherwise) : INotebookHost
         if (CellConsole.Outlet is not { } outlet) return otherwise.Show(mime, content);
         var output = new DisplayedOutput(outlet, mime);
         output.Show(content);
-        return new Displayed((m, c) => outlet.Update(output.DisplayId, Rendering.Single(m, c)));
+        return new Displayed((m, c) => output.Replace(Rendering.Single(m, c)));
     }
 }

@@ -1,7 +1,11 @@
 namespace JepaT.Notebooks;
 
 /// <summary>One output in the forms that a front end may choose from: MIME type → text; pictures as base64.</summary>
-internal sealed record MimeBundle(IReadOnlyDictionary<string, string> Data);
+internal sealed record MimeBundle(IReadOnlyDictionary<string, string> Data)
+{
+    /// <summary>Characters of all forms.</summary>
+    public int Size { get; } = (int)Math.Min(int.MaxValue / 2, Data.Values.Sum(v => (long)v.Length));
+}
 
 /// <summary>Why a cell failed: the exception's name and message, and lines that point to cell and line, with the user's frames only.</summary>
 internal sealed record CellError(string Name, string Message, IReadOnlyList<string> Traceback);

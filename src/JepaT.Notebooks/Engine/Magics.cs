@@ -15,6 +15,7 @@ internal sealed partial class Magics(Session session, References references, Pac
     /// <exception cref="UserException">It is unknown, or cannot be done.</exception>
     public async Task RunAsync(DirectivePart directive, string folder, CancellationToken stop)
     {
+        if (directive.Conditional) throw new UserException($"{directive.Name} cannot stand between #if and #endif: move it out of them, or into a cell of its own");
         switch (directive.Name)
         {
             case "#r": await ReferAsync(Unquote(directive.Argument), folder, stop); break;

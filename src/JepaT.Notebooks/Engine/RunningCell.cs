@@ -67,20 +67,35 @@ internal sealed class RunningCell(Session session, SessionThread thread)
     public void Interrupt()
     {
         var again = Interlocked.Increment(ref interrupts) > 1;
-        _ = EndAsync(again || !asked ? TimeSpan.Zero : ToObey, again ? TimeSpan.Zero : asked ? ToFinish : Nap);
+        var (toObey, toFinish) = (again || !asked ? TimeSpan.Zero : ToObey, again ? TimeSpan.Zero : asked ? ToFinish : Nap);
+        Background(Cancel);
+        Background(() => End(toObey, toFinish));
     }
 
-    private async Task EndAsync(TimeSpan toObey, TimeSpan toFinish)
+    // Threads, since the cell may have filled the pool.
+    private static void Background(Action action) => new Thread(() => action()) { IsBackground = true, Name = "notebook interrupt" }.UnsafeStart();
+
+    private void Cancel()
     {
-        _ = stop.CancelAsync();
-        await Task.Delay(toObey);
+        try
+        {
+            stop.Cancel();
+        }
+        catch (AggregateException)          // what the cell has registered failed: it is ended all the same
+        {
+        }
+    }
+
+    private void End(TimeSpan toObey, TimeSpan toFinish)
+    {
+        Thread.Sleep(toObey);
         CellStop.Look(true);
         givenUp.TrySetResult();
-        await Task.Delay(toFinish);
+        Thread.Sleep(toFinish);
         for (var i = 0; i < 30 && Scheduler.Busy; i += Compiling ? 0 : 1)
         {
             if (!Compiling) Scheduler.Wake();
-            await Task.Delay(100);
+            Thread.Sleep(100);
         }
         RefusesToEnd = true;
     }

@@ -31,6 +31,9 @@ internal sealed class Session : IAsyncDisposable
         CellConsole.Install();
     }
 
+    /// <summary>The session whose cell began last, of those in this process.</summary>
+    public static Session? Latest { get; private set; }
+
     public string? Folder { get; }
 
     /// <summary>Cancelled when the user interrupts the running cell.</summary>
@@ -52,17 +55,25 @@ internal sealed class Session : IAsyncDisposable
     /// <param name="cellName">What errors call it, e.g. <c>cell 3</c>.</param>
     /// <param name="output">Where its outputs go, and those of its threads until the next cell.</param>
     /// <param name="stop">Interrupts it.</param>
-    public async Task<CellResult> RunAsync(string code, string cellName, ICellOutput output, CancellationToken stop)
+    public Task<CellResult> RunAsync(string code, string cellName, ICellOutput output, CancellationToken stop)
     {
-        await turn.WaitAsync(CancellationToken.None);
+        var mine = turn.WaitAsync(CancellationToken.None);
+        return Task.Factory.StartNew(() => Run(code, cellName, output, mine, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    // Waits on a thread of its own: the pool may be full of what the cell has started.
+    private CellResult Run(string code, string cellName, ICellOutput output, Task turnCame, CancellationToken stop)
+    {
+        turnCame.Wait(CancellationToken.None);
         try
         {
             Outlet.Begin(output);
             if (IsStuck) return Failed("Stuck", "an interrupted cell still runs (a native call that has not returned): wait for it, or restart the kernel");
+            Latest = this;
             CellStop.Look(false);
             var cell = running = new RunningCell(this, thread);
             using var registration = stop.Register(cell.Interrupt);
-            var result = await RunAsync(() => RunTextAsync(code, cellName, Folder ?? ".", cell.Stopped), cell);
+            var result = Run(() => RunTextAsync(code, cellName, Folder ?? ".", cell.Stopped), cell);
             Outlet.Flush();
             return result;
         }
@@ -91,6 +102,7 @@ internal sealed class Session : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         Interrupt();
+        if (Latest == this) Latest = null;
         thread.Dispose();
         Outlet.Dispose();
         CellConsole.Remove();
@@ -116,7 +128,7 @@ internal sealed class Session : IAsyncDisposable
                     case TextPart shown:
                         Outlet.Display(Rendering.Single(shown.Mime, shown.Text), DisplayedOutput.NewId());
                         break;
-                    case DirectivePart { Name: "#!time" }:
+                    case DirectivePart { Name: "#!time", Conditional: false }:
                         timer ??= Magics.Time(Outlet);
                         break;
                     case DirectivePart directive:
@@ -159,20 +171,36 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
-    private async Task<CellResult> RunAsync(Func<Task<MimeBundle?>> code, RunningCell cell)
+    private CellResult Run(Func<Task<MimeBundle?>> code, RunningCell cell)
     {
         var work = cell.Start(code);
-        await Task.WhenAny(work, cell.GivenUp);
-        while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) await Task.Delay(10, CancellationToken.None);
+        Task.WaitAny(work, cell.GivenUp);
+        while (!work.IsCompleted && cell.Scheduler.Busy && !cell.RefusesToEnd) Thread.Sleep(10);
         if (cell.IsInterrupted) cell.Scheduler.End();
         // What a cell waited for may have ended by its own checks, on another thread: it comes to its end then, but not to what it was for.
-        if (work.IsCompletedSuccessfully && (!cell.MustEnd || cell.HasAsked)) return new(await work, null, cell.IsInterrupted);
-        var error = work.Exception is { } e ? CellErrors.Of(e) : null;
-        if (!cell.IsInterrupted) return new(null, error ?? CellErrors.Of(new OperationCanceledException()));
+        if (work.IsCompletedSuccessfully && (!cell.MustEnd || cell.HasAsked)) return new(work.Result, null, cell.IsInterrupted);
+        var error = Failure(work) is { } e ? CellErrors.Of(e) : null;
+        if (!cell.IsInterrupted) return new(null, error);
         stuck = cell;
         return IsStuck
             ? Failed("Stuck", "the cell could not be interrupted: it is in a native call, or in library code that does not end; restart the kernel if it does not return", interrupted: true)
             : Failed("Interrupted", "the cell was interrupted", error, interrupted: true);
+    }
+
+    // Of a cancelled task, too, which has an exception only for those who wait for it.
+    private static Exception? Failure(Task work)
+    {
+        if (work.Exception is { } exception) return exception;
+        if (!work.IsCanceled) return null;
+        try
+        {
+            work.GetAwaiter().GetResult();
+            return null;
+        }
+        catch (OperationCanceledException e)
+        {
+            return e;
+        }
     }
 
     private static CellResult Failed(string name, string message, CellError? at = null, bool interrupted = false) =>

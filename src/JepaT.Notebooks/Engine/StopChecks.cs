@@ -182,6 +182,9 @@ public static class CellStop
 
     private static void CheckThisCell()
     {
-        if (RunningCell.Current is { MustEnd: true } cell) throw new OperationCanceledException("the cell was interrupted", cell.Stopped);
+        if (RunningCell.Current is { MustEnd: true } cell) throw new CellStoppedException(cell.Stopped);
     }
 }
+
+/// <summary>Ends the code of a cell that was interrupted; nobody is told of it a second time.</summary>
+internal sealed class CellStoppedException(CancellationToken token) : OperationCanceledException("the cell was interrupted", token);

@@ -1,5 +1,5 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 
 namespace JepaT.Notebooks;
 
@@ -8,7 +8,7 @@ namespace JepaT.Notebooks;
 /// second one, so that they are answered while a cell runs; interrupt and shutdown are taken at once.
 /// </summary>
 /// <remarks>https://jupyter-client.readthedocs.io/en/stable/messaging.html</remarks>
-internal sealed class JupyterKernel : IAsyncDisposable
+internal sealed class JupyterKernel : IDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);        // for the running cell at shutdown; front ends kill after five
 
@@ -37,13 +37,13 @@ internal sealed class JupyterKernel : IAsyncDisposable
     }
 
     /// <summary>Serves until shutdown; gives the exit code.</summary>
-    public async Task<int> RunAsync()
+    public int Run()
     {
         sockets.Start();
         sockets.Publish("status", new JsonObject { ["execution_state"] = "starting" }, null);
-        var done = await Task.WhenAny(ended.Task, asked.Work, run.Work);
-        await done;                         // a lane ends only by a mistake of ours, which is to be seen
-        return await ended.Task;
+        Task[] all = [ended.Task, asked.Work, run.Work];
+        all[Task.WaitAny(all)].GetAwaiter().GetResult();        // a lane ends only by a mistake of ours, which is to be seen
+        return ended.Task.GetAwaiter().GetResult();
     }
 
     /// <summary>Interrupts the cell that runs, or the one about to.</summary>
@@ -52,17 +52,17 @@ internal sealed class JupyterKernel : IAsyncDisposable
     /// <summary>Ends it from outside.</summary>
     public void End(int code) => ended.TrySetResult(code);
 
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
         cells.Interrupt();
         run.Close();
         asked.Close();
-        await Task.WhenAny(run.Work, Task.Delay(Farewell));
+        run.Work.Wait(Farewell);
         sockets.Dispose();
-        await session.DisposeAsync();
+        session.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }
 
-    // On the sockets' thread.
+    // On the sockets' threads, one message at a time.
     private void Receive(KernelChannel channel, JupyterMessage message)
     {
         var request = new Request(channel, message);
@@ -153,32 +153,36 @@ internal sealed class JupyterKernel : IAsyncDisposable
 
     private sealed record Request(KernelChannel Channel, JupyterMessage Message);
 
-    /// <summary>Requests that are done one after the other.</summary>
+    /// <summary>Requests that are done one after the other, on a thread of its own: the pool may be full of what cells have started.</summary>
     private sealed class Lane
     {
-        private readonly Channel<Request> waiting = Channel.CreateUnbounded<Request>();
+        private readonly BlockingCollection<Request> waiting = [];
 
-        public Lane(Func<Task> first, Func<Request, Task> answer) => Work = Task.Run(() => LoopAsync(first, answer));
+        public Lane(Func<Task> first, Func<Request, Task> answer) => Work = Task.Factory.StartNew(() => Loop(first, answer), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
         public Task Work { get; }
 
-        public void Add(Request request) => waiting.Writer.TryWrite(request);
+        public void Add(Request request)
+        {
+            lock (waiting)
+                if (!waiting.IsAddingCompleted) waiting.Add(request);
+        }
 
         public void Close()
         {
-            waiting.Writer.TryComplete();
+            lock (waiting) waiting.CompleteAdding();
             foreach (var _ in TakeAll()) { }
         }
 
         public IEnumerable<Request> TakeAll()
         {
-            while (waiting.Reader.TryRead(out var next)) yield return next;
+            while (waiting.TryTake(out var next)) yield return next;
         }
 
-        private async Task LoopAsync(Func<Task> first, Func<Request, Task> answer)
+        private void Loop(Func<Task> first, Func<Request, Task> answer)
         {
-            await first();
-            await foreach (var request in waiting.Reader.ReadAllAsync()) await answer(request);
+            first().GetAwaiter().GetResult();
+            foreach (var request in waiting.GetConsumingEnumerable()) answer(request).GetAwaiter().GetResult();
         }
     }
 }

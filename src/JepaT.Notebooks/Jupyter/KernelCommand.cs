@@ -21,30 +21,30 @@ internal sealed class KernelCommand : Command<KernelCommand.Settings>
     /// <inheritdoc/>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
-        var code = RunAsync(settings.ConnectionFile).GetAwaiter().GetResult();
+        var code = Run(settings.ConnectionFile);
         Environment.Exit(code);             // also when a cell has left threads behind, or is stuck
         return code;
     }
 
-    private static async Task<int> RunAsync(string file)
+    private static int Run(string file)
     {
         var connection = ConnectionFile.Load(file);
         var log = Console.Error;            // as it is before cells are given theirs
-        await using var kernel = new JupyterKernel(connection, Environment.CurrentDirectory, log);
+        using var kernel = new JupyterKernel(connection, Environment.CurrentDirectory, log);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => { signal.Cancel = true; kernel.Interrupt(); });
         using var end = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => { signal.Cancel = true; kernel.End(0); });
-        _ = WatchParentAsync(kernel);
-        return await kernel.RunAsync();
+        new Thread(() => WatchParent(kernel)) { IsBackground = true }.Start();
+        return kernel.Run();
     }
 
     // A front end that died cannot say goodbye.
-    private static async Task WatchParentAsync(JupyterKernel kernel)
+    private static void WatchParent(JupyterKernel kernel)
     {
         if (!int.TryParse(Environment.GetEnvironmentVariable("JPY_PARENT_PID"), CultureInfo.InvariantCulture, out var id) || id <= 1) return;
         try
         {
             using var parent = Process.GetProcessById(id);
-            await parent.WaitForExitAsync();
+            parent.WaitForExit();
         }
         catch (ArgumentException)           // gone already
         {

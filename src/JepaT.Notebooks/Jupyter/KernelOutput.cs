@@ -47,7 +47,9 @@ internal sealed class KernelOutput(KernelSockets sockets, KernelInput input, Jup
 
     private void Publish(string type, JsonObject content)
     {
-        if (!silent) sockets.Publish(type, content, request);
+        if (silent) return;
+        sockets.AwaitFrontEnds();
+        sockets.Publish(type, content, request);
     }
 }
 

@@ -1,25 +1,25 @@
+using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
-using NetMQ;
-using NetMQ.Sockets;
 
 namespace JepaT.Notebooks;
 
 /// <summary>
-/// The kernel's five ZeroMQ sockets, on this machine only. One thread serves them all and does nothing else, so that heartbeat and control
-/// answer whatever a cell is doing. Messages that are not well formed or not rightly signed are dropped, with a line on the log.
+/// The kernel's five ZeroMQ sockets, on this machine only, on threads of their own, so that heartbeat and control answer whatever a cell is
+/// doing. Messages that are not well formed or not rightly signed are dropped, with a line on the log.
 /// </summary>
 internal sealed class KernelSockets : IDisposable
 {
-    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);      // for what is still to be sent at the end
+    private const long Full = 1 << 20;                                       // bytes that may wait for a front end before a cell's outputs do
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);     // with a front end that takes nothing, as a page asleep
 
-    private readonly Dictionary<KernelChannel, NetMQSocket> sockets = [];
-    private readonly NetMQQueue<(KernelChannel Channel, List<byte[]> Frames)> outgoing = new();
-    private readonly NetMQPoller poller = [];
+    private readonly Dictionary<KernelChannel, MessageServer> servers = [];
+    private readonly Lock gate = new();
     private readonly JupyterWire wire;
     private readonly TextWriter log;
-    private volatile bool closed;
+    private volatile bool closed, asleep;               // no front end has taken anything for a while
 
     /// <exception cref="UserException">A port is taken.</exception>
     public KernelSockets(ConnectionFile connection, TextWriter log)
@@ -27,101 +27,82 @@ internal sealed class KernelSockets : IDisposable
         (wire, this.log) = (new(connection.Key), log);
         try
         {
-            Open(KernelChannel.Shell, new RouterSocket(), connection);
-            Open(KernelChannel.Control, new RouterSocket(), connection);
-            Open(KernelChannel.Stdin, new RouterSocket(), connection);
-            Open(KernelChannel.Iopub, new PublisherSocket(), connection);
-            Open(KernelChannel.Heartbeat, new RouterSocket(), connection);
+            foreach (var channel in Enum.GetValues<KernelChannel>()) servers[channel] = Open(channel, connection);
         }
         catch
         {
             Dispose();
             throw;
         }
-        outgoing.ReceiveReady += (_, _) => Send();
-        poller.Add(outgoing);
-        foreach (var (channel, socket) in sockets.Where(s => s.Key != KernelChannel.Iopub))
-        {
-            socket.ReceiveReady += channel == KernelChannel.Heartbeat ? (_, e) => Echo(e.Socket) : (_, e) => Receive(channel, e.Socket);
-            poller.Add(socket);
-        }
     }
 
-    /// <summary>Takes each message, on the sockets' thread: it must not be kept long.</summary>
+    /// <summary>Takes each message, one at a time, on a socket's thread: it must not be kept long.</summary>
     public event Action<KernelChannel, JupyterMessage>? Received;
 
-    public void Start() => poller.RunAsync("notebook sockets", isBackgroundThread: true);
+    public void Start()
+    {
+        foreach (var server in servers.Values) server.Start();
+    }
 
     /// <summary>Answers a message on the channel given.</summary>
-    public void Reply(KernelChannel channel, JupyterMessage to, string type, JsonObject content) => Enqueue(channel, wire.Write(to.Route, type, content, to.Header));
+    public void Reply(KernelChannel channel, JupyterMessage to, string type, JsonObject content)
+    {
+        if (!closed && !servers[channel].Send(wire.Write(to.Route, type, content, to.Header))) log.WriteLine($"jupyter: a message for {channel} was dropped: the front end is gone");
+    }
 
     /// <summary>Tells all front ends.</summary>
-    public void Publish(string type, JsonObject content, JupyterMessage? cause) =>
-        Enqueue(KernelChannel.Iopub, wire.Write([Encoding.ASCII.GetBytes(type)], type, content, cause?.Header));
+    public void Publish(string type, JsonObject content, JupyterMessage? cause)
+    {
+        if (!closed) servers[KernelChannel.Iopub].Send(wire.Write([Encoding.ASCII.GetBytes(type)], type, content, cause?.Header));
+    }
+
+    /// <summary>Waits while front ends have much to take yet, but not for ever: what comes after an interrupt must not wait behind it.</summary>
+    public void AwaitFrontEnds()
+    {
+        var since = Stopwatch.GetTimestamp();
+        while (!closed && servers[KernelChannel.Iopub].Waiting > Full)
+        {
+            if (asleep |= Stopwatch.GetElapsedTime(since) > Patience) return;
+            Thread.Sleep(5);
+        }
+        asleep = false;
+    }
 
     /// <summary>Sends what is waiting, then closes.</summary>
     public void Dispose()
     {
         closed = true;
-        if (poller.IsRunning) poller.Stop();
-        while (outgoing.Count > 0) Send();
-        poller.Dispose();
-        foreach (var socket in sockets.Values) socket.Dispose();
-        outgoing.Dispose();
+        foreach (var server in servers.Values) server.Dispose();
     }
 
-    private void Open(KernelChannel channel, NetMQSocket socket, ConnectionFile connection)
+    private MessageServer Open(KernelChannel channel, ConnectionFile connection)
     {
-        sockets[channel] = socket;
-        socket.Options.Linger = Linger;
-        if (socket is RouterSocket) socket.Options.RouterHandover = true;                   // a front end that comes back
-        if (channel == KernelChannel.Iopub) socket.Options.SendHighWatermark = 0;           // an "idle" that got lost would hang the front end
-        var v6 = connection.Address.AddressFamily == AddressFamily.InterNetworkV6;
-        if (v6) socket.Options.IPv4Only = false;
+        var port = connection.Port(channel);
         try
         {
-            socket.Bind($"tcp://{(v6 ? $"[{connection.Address}]" : connection.Address)}:{connection.Port(channel)}");
+            return new MessageServer(new IPEndPoint(connection.Address, port), channel == KernelChannel.Iopub, frames => Receive(channel, frames));
         }
-        catch (NetMQException e)
+        catch (SocketException e)
         {
-            throw new UserException($"port {connection.Port(channel)} ({channel}) cannot be had: {(e is AddressAlreadyInUseException ? "it is taken" : e.Message)}", e);
-        }
-    }
-
-    private void Enqueue(KernelChannel channel, List<byte[]> frames)
-    {
-        if (!closed) outgoing.Enqueue((channel, frames));
-    }
-
-    private void Send()
-    {
-        while (outgoing.TryDequeue(out var next, TimeSpan.Zero))
-        {
-            var message = new NetMQMessage(next.Frames);
-            if (!sockets[next.Channel].TrySendMultipartMessage(message)) log.WriteLine($"jupyter: a message for {next.Channel} was dropped: the front end does not take them");
+            throw new UserException($"port {port} ({channel}) cannot be had: {(e.SocketErrorCode == SocketError.AddressAlreadyInUse ? "it is taken" : e.Message)}", e);
         }
     }
 
-    private static void Echo(NetMQSocket socket)
+    private void Receive(KernelChannel channel, List<byte[]> frames)
     {
-        NetMQMessage? beat = null;
-        while (socket.TryReceiveMultipartMessage(ref beat)) socket.TrySendMultipartMessage(beat!);
-    }
-
-    private void Receive(KernelChannel channel, NetMQSocket socket)
-    {
-        SynchronizationContext.SetSynchronizationContext(null);         // the poller's would bring what others await back to this thread
-        List<byte[]> frames = [];
-        while (socket.TryReceiveMultipartBytes(ref frames))
+        if (channel == KernelChannel.Heartbeat)
         {
-            try
-            {
-                Received?.Invoke(channel, wire.Read(frames));
-            }
-            catch (FormatException e)
-            {
-                log.WriteLine($"jupyter: a message on {channel} was dropped: {e.Message}");
-            }
+            servers[channel].Send(frames);
+            return;
+        }
+        try
+        {
+            lock (gate)
+                if (!closed) Received?.Invoke(channel, wire.Read(frames));
+        }
+        catch (FormatException e)
+        {
+            log.WriteLine($"jupyter: a message on {channel} was dropped: {e.Message}");
         }
     }
 }

@@ -19,8 +19,14 @@ internal sealed record NotebookCell(JsonObject Json)
         json["cell_type"] is JsonValue type && type.TryGetValue<string>(out var name) && name is "code" or "markdown" or "raw"
         && IsText(json["source"]);
 
-    /// <summary>Whether it has metadata of another kind than nbformat knows.</summary>
-    public static bool HasStrangeMetadata(JsonObject json) => json["metadata"] is not (null or JsonObject);
+    /// <summary>What in it is of another kind than nbformat allows.</summary>
+    public static (string Name, string Why)? Strange(JsonObject json)
+    {
+        if (json["metadata"] is not (null or JsonObject)) return ("metadata", "are no object");
+        foreach (var name in new[] { "polyglot_notebook", "dotnet_interactive" })
+            if (json["metadata"]?[name] is not (null or JsonObject)) return (name, "is no object");
+        return json["execution_count"] is { } count && !(count is JsonValue value && value.TryGetValue<int>(out _)) ? ("execution_count", "is no whole number") : null;
+    }
 
     private static bool IsText(JsonNode? node) =>
         node is JsonArray lines ? lines.All(l => l is JsonValue && IsText(l)) : node is JsonValue value && value.TryGetValue<string>(out _);

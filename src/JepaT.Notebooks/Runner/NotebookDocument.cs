@@ -36,10 +36,12 @@ internal sealed partial class NotebookDocument
         for (var i = 0; i < cells.Count; i++)
         {
             if (cells[i] is not JsonObject cell || !NotebookCell.IsOne(cell)) throw NotANotebook($"cell {i + 1} has no known cell_type, or no source");
-            if (NotebookCell.HasStrangeMetadata(cell)) throw NotANotebook($"the metadata of cell {i + 1} are no object");
+            if (NotebookCell.Strange(cell) is { } strange) throw NotANotebook($"the {strange.Name} of cell {i + 1} {strange.Why}");
         }
         if (root["metadata"] is not (null or JsonObject)) throw NotANotebook("its metadata are no object");
         root["metadata"] ??= new JsonObject();
+        foreach (var key in new[] { "kernelspec", "language_info" })
+            if (root["metadata"]![key] is not (null or JsonObject)) throw NotANotebook($"the {key} in its metadata is no object");
     }
 
     /// <summary>The file's name, for messages and headings.</summary>
@@ -73,10 +75,18 @@ internal sealed partial class NotebookDocument
         var (format, minor) = (Number(value), Number(root["nbformat_minor"]));
         if (format != Format)
             throw new UserException($"{name}: has nbformat {value.ToJsonString()}; format 4 can be run" + (format < Format ? $": `jupyter nbconvert --to notebook {name}` brings it up to date" : ""));
-        var document = new NotebookDocument(root, name);
-        document.RequireCSharp();
-        document.Upgrade(minor);
-        return document;
+        try
+        {
+            var document = new NotebookDocument(root, name);
+            document.RequireCSharp();
+            document.Upgrade(minor);
+            _ = document.ToText();                      // what could not be saved is told before the work, not after it
+            return document;
+        }
+        catch (InvalidOperationException e)             // "\ud800": JSON can write it, but no text can hold it
+        {
+            throw new UserException($"{name}: is not a notebook (a text in it has half a character)", e);
+        }
     }
 
     /// <summary>Puts a new cell before another one, or at the end.</summary>
@@ -124,7 +134,7 @@ internal sealed partial class NotebookDocument
     private void RequireCSharp()
     {
         var kernel = root["metadata"]?["kernelspec"];
-        var language = Text(kernel?["language"]) ?? Text(root["metadata"]?["language_info"]?["name"]);
+        var language = Text(kernel?["language"]) ?? Text(root["metadata"]?["language_info"]?["name"]) ?? KernelNames.LanguageOf(Text(kernel?["name"]));
         if (language is not null && !IsCSharp(language))
             throw new UserException($"{Name}: is a notebook in {language}{(Text(kernel?["name"]) is { } name ? $" (kernel {name})" : "")}; this engine runs C#");
         foreach (var (cell, number) in Cells.Select((c, i) => (c, i + 1)))

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace JepaT.Notebooks;
@@ -38,18 +39,22 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
     public TextWriter? Log { get; init; }
 
     /// <summary>Runs it. When <paramref name="stop"/> is cancelled the running cell is interrupted, and what there is saved.</summary>
-    public async Task<RunOutcome> RunAsync(Session session, CancellationToken stop)
+    /// <remarks>On a thread of its own, since a cell may fill the pool, and its time limit counts all the same.</remarks>
+    public Task<RunOutcome> RunAsync(Session session, CancellationToken stop) =>
+        Task.Factory.StartNew(() => Run(session, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private RunOutcome Run(Session session, CancellationToken stop)
     {
         document.Remove(ErrorTag);
         Save();                                             // a file that cannot be written is found before the work, not after it
-        await session.RunAsync("1", "warm-up", new CellOutputs(cleaner), CancellationToken.None);       // loads the compiler: not the first cell's time
+        session.RunAsync("1", "warm-up", new CellOutputs(cleaner), CancellationToken.None).GetAwaiter().GetResult();       // loads the compiler: not the first cell's time
         var cells = document.Cells.Where(c => c.IsCode && !string.IsNullOrWhiteSpace(c.Source) && !c.HasTag("skip-execution")).ToList();
         using var progress = new Progress(Path.GetFileName(document.Name), cells.Count, "cells", Log);
         for (var i = 0; i < cells.Count; i++)
         {
             progress.Report(i, Headline(i + 1, cells[i]));
             if (i == 0) outputs.Hold(() => SaveWhileRunning(1));
-            var outcome = await RunAsync(session, cells[i], i + 1, () => progress.Report(i, Headline(i + 1, cells[i])), stop);
+            var outcome = Run(session, cells[i], i + 1, () => progress.Report(i, Headline(i + 1, cells[i])), stop);
             if (outcome.End == RunEnd.Failed && cells[i].HasTag("raises-exception")) outcome = new(RunEnd.Finished);
             outputs.Hold(() =>
             {
@@ -63,17 +68,15 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         return new(RunEnd.Finished);
     }
 
-    private async Task<RunOutcome> RunAsync(Session session, NotebookCell cell, int number, Action tick, CancellationToken stop)
+    private RunOutcome Run(Session session, NotebookCell cell, int number, Action tick, CancellationToken stop)
     {
         outputs.Begin(cell);
         cell.ExecutionCount = number;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        if (Limit is { } time) limit.CancelAfter(time);
         using var end = new ProcessEnd(() => End(session, cell, number));
-        var run = Task.Run(() => session.RunAsync(cell.Source, string.Create(CultureInfo.InvariantCulture, $"cell {number}"), outputs, CancellationToken.None), CancellationToken.None);
-        if (await EndsBefore(run, tick, limit.Token))
+        var run = session.RunAsync(cell.Source, string.Create(CultureInfo.InvariantCulture, $"cell {number}"), outputs, CancellationToken.None);
+        if (EndsInTime(run, tick, stop))
         {
-            var result = await run;
+            var result = run.GetAwaiter().GetResult();
             result = result with { Error = cleaner.Clean(result.Error) };
             outputs.End(result, number);
             return result.Error is null ? new(RunEnd.Finished) : new(RunEnd.Failed, number, result.Error);
@@ -83,7 +86,7 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         var name = stopped ? "Stopped" : "Timeout";
         var message = stopped ? "the run was stopped here" : $"the cell ran longer than its limit of {Progress.Duration(Limit!.Value)}";
         session.Interrupt();
-        var interrupted = await Task.WhenAny(run, Task.Delay(Grace, CancellationToken.None)) == run ? await run : null;
+        var interrupted = Task.WaitAny([run], Grace) == 0 ? run.GetAwaiter().GetResult() : null;
         var stuck = interrupted is null || session.IsStuck;
         if (stuck) message += ", and could not be interrupted";
         var error = cleaner.Clean(new CellError(name, message, interrupted?.Error?.Traceback ?? []));
@@ -91,15 +94,20 @@ internal sealed class NotebookRunner(NotebookDocument document, OutputCleaner cl
         return new(stopped ? RunEnd.Stopped : RunEnd.Failed, number, error, stuck);
     }
 
-    private static async Task<bool> EndsBefore(Task run, Action tick, CancellationToken limit)
+    private bool EndsInTime(Task run, Action tick, CancellationToken stop)
     {
-        while (!limit.IsCancellationRequested)
+        var since = Stopwatch.GetTimestamp();
+        while (!stop.IsCancellationRequested && !run.IsCompleted)
         {
-            using var wait = CancellationTokenSource.CreateLinkedTokenSource(limit);
-            if (await Task.WhenAny(run, Task.Delay(Tick, wait.Token)) == run)
+            var left = Limit is { } limit ? limit - Stopwatch.GetElapsedTime(since) : Tick;
+            if (left <= TimeSpan.Zero) return false;
+            try
             {
-                await wait.CancelAsync();
-                return true;
+                if (Task.WaitAny([run], (int)Math.Ceiling(Math.Min(left.TotalMilliseconds, Tick.TotalMilliseconds)), stop) == 0) return true;
+            }
+            catch (OperationCanceledException)
+            {
+                return run.IsCompleted;
             }
             tick();
         }

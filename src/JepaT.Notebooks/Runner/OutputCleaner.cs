@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using AngleSharp.Dom;
 
 namespace JepaT.Notebooks;
 
@@ -53,7 +52,14 @@ internal sealed partial class OutputCleaner
     public CellError? Clean(CellError? error) => error is null ? null : new(error.Name, Text(error.Message), [.. error.Traceback.Select(Text)]);
 
     /// <summary>An output of a MIME type, clean.</summary>
-    public string Clean(string mime, string content) => Text(mime is "text/html" or "image/svg+xml" or "text/markdown" ? WithoutForeignScripts(content) : content);
+    public string Clean(string mime, string content) => Text(mime switch
+    {
+        "text/html" or "text/markdown" => ForeignScripts.RemoveFromHtml(content, Warn),
+        "image/svg+xml" => ForeignScripts.RemoveFromSvg(content, Warn),
+        _ => content,
+    });
+
+    private void Warn(string source) => warn($"an output asked for a script from elsewhere ({source}), which was taken out");
 
     /// <summary>Console text as a reader sees it at the end: what a carriage return let overwrite is gone.</summary>
     public static string WithoutRedraws(string text) => Redrawn().Replace(text, "");
@@ -61,32 +67,9 @@ internal sealed partial class OutputCleaner
     /// <summary>Text without the terminal's escape sequences.</summary>
     public static string WithoutColours(string text) => Escapes().Replace(text, "");
 
-    private string WithoutForeignScripts(string html)
-    {
-        if (!html.Contains("<script", StringComparison.OrdinalIgnoreCase)) return html;
-        var body = HtmlFragment.Parse(html);
-        var foreign = body.QuerySelectorAll("script").Where(IsForeign).ToList();
-        if (foreign.Count == 0) return html;
-        foreach (var script in foreign)
-        {
-            warn($"an output asked for a script from elsewhere ({Source(script)}), which was taken out");
-            script.Remove();
-        }
-        return body.InnerHtml;
-    }
-
-    private static bool IsForeign(IElement script) => script.GetAttribute("src") is { } source
-        ? !source.StartsWith("data:", StringComparison.OrdinalIgnoreCase) : Loads().IsMatch(script.TextContent);
-
-    private static string Source(IElement script) => script.GetAttribute("src") ?? Loads().Match(script.TextContent).Groups["from"].Value;
-
     [GeneratedRegex(@"[^\n]*\r(?!\n)(?=[^\r\n])")]
     private static partial Regex Redrawn();
 
     [GeneratedRegex(@"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")]
     private static partial Regex Escapes();
-
-    // An inline script that loads another one: import, the src of an element it makes, the paths of require.js.
-    [GeneratedRegex("""(?:\bimport\b\s*\(?\s*|\bfrom\s+|\.src\s*=\s*|\bpaths\s*:\s*\{[^}]*?)["'`](?<from>(?:https?:)?//[^"'`]*)""")]
-    private static partial Regex Loads();
 }

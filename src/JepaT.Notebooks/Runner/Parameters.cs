@@ -16,6 +16,12 @@ internal static class Parameters
 
     private static readonly CSharpParseOptions Script = new(kind: SourceCodeKind.Script);
 
+    private static readonly SyntaxKind[] Tests =
+    [
+        SyntaxKind.LessThanExpression, SyntaxKind.LessThanOrEqualExpression, SyntaxKind.GreaterThanExpression, SyntaxKind.GreaterThanOrEqualExpression,
+        SyntaxKind.EqualsExpression, SyntaxKind.NotEqualsExpression, SyntaxKind.LogicalAndExpression, SyntaxKind.LogicalOrExpression, SyntaxKind.IsExpression,
+    ];
+
     private static readonly string[] Types = ["bool", "int", "long", "float", "double", "decimal", "string"];
 
     /// <summary>Puts values (<c>name=value</c>) into the notebook; those of an earlier run make place.</summary>
@@ -71,6 +77,8 @@ internal static class Parameters
         ParenthesizedExpressionSyntax inner => TypeOf(inner.Expression),
         PrefixUnaryExpressionSyntax unary => TypeOf(unary.Operand),
         CastExpressionSyntax cast => cast.Type.ToString(),
+        IsPatternExpressionSyntax => "bool",
+        BinaryExpressionSyntax test when Tests.Contains(test.Kind()) => "bool",
         BinaryExpressionSyntax binary when TypeOf(binary.Left) is { } left && left == TypeOf(binary.Right) => left,
         MemberAccessExpressionSyntax { Expression: PredefinedTypeSyntax type } => type.ToString(),                     // double.NaN, string.Empty
         InvocationExpressionSyntax call when Called(call.Expression) is { Identifier.Text: "Param" } name =>           // Notebook.Param("steps", 200)

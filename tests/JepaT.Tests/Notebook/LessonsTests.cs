@@ -47,6 +47,26 @@ public sealed class LessonsTests : IDisposable
     }
 
     [Fact]
+    public void A_study_is_logged_where_the_environment_says_and_read_from_there()
+    {
+        Assert.Equal("sqlite:///" + Path.Combine(host.Folder, "mlflow.db"), Study.StoreUri);
+        using var elsewhere = new TrackingFolder();
+        Environment.SetEnvironmentVariable("MLFLOW_TRACKING_URI", elsewhere.Uri);
+        try
+        {
+            using (var study = Tiny()) study.Train().Dispose();
+            Assert.Single(RunSet.Open());
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("MLFLOW_TRACKING_URI", null);
+        }
+        using var store = elsewhere.Open();
+        Assert.Single(store.SearchRuns(new RunQuery()));
+        Assert.False(File.Exists(Path.Combine(host.Folder, "mlflow.db")));
+    }
+
+    [Fact]
     public void Other_settings_are_another_run_and_a_stopped_one_goes_on()
     {
         using (var study = Tiny()) study.Train().Dispose();

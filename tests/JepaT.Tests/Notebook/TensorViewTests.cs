@@ -34,6 +34,18 @@ public sealed class TensorViewTests : IDisposable
         Assert.Equal(new SKColor(0xFF, 0, 0xFF), picture.GetPixel(1, 0));
     }
 
+    [Fact]
+    public void The_last_row_of_a_vector_ends_where_the_vector_ends()
+    {
+        var view = View.Of(arange(1, 71));
+
+        using var picture = SKBitmap.Decode(view.Png);
+        Assert.Equal((64, 2), (picture.Width, picture.Height));
+        Assert.Equal(new SKColor(0x44, 0x01, 0x54), picture.GetPixel(0, 0));
+        Assert.Equal(new SKColor(0xFD, 0xE7, 0x25), picture.GetPixel(5, 1));
+        Assert.All(Enumerable.Range(6, 58), x => Assert.Equal(0, picture.GetPixel(x, 1).Alpha));
+    }
+
     public static TheoryData<string, Func<Tensor>, string> Odd => new()
     {
         { "empty", () => zeros(0, 3), "no values" },

@@ -74,6 +74,17 @@ public sealed partial class ViewTests : IDisposable
     }
 
     [Fact]
+    public void An_experiment_with_nothing_set_says_so_and_has_no_empty_table()
+    {
+        var view = View.Of(new Experiment());
+
+        Assert.Contains("all settings are at their defaults", view.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("setting  value", view.ToString(), StringComparison.Ordinal);
+        Assert.Single(view.ToHtml().Split("<table")[1..]);                      // the folded one
+        Assert.Contains("setting", View.Of(new Experiment { Seed = 7 }).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Our_types_carry_the_conventions_of_all_hosts()
     {
         foreach (var type in new[] { typeof(View), typeof(Experiment), typeof(Run), typeof(RunResult), typeof(AblationResult), typeof(ResultTable), typeof(TitledChart) })

@@ -4,7 +4,8 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// An experiment with all it needs, for notebooks: its data, the place of its runs, the tracking store. Runs go to <c>runs/</c> and values
-/// to <c>mlflow.db</c> in the clone that holds the notebook (where the command line puts them, too), else in the notebook's folder.
+/// to <c>mlflow.db</c> in the clone that holds the notebook (where the command line puts them, too), else in the notebook's folder; values go
+/// elsewhere where MLFLOW_TRACKING_URI says so.
 /// </summary>
 public sealed class Study : IDisposable
 {
@@ -28,8 +29,8 @@ public sealed class Study : IDisposable
     /// <summary>Where runs of this experiment lie.</summary>
     public string Folder => Path.Combine(NotebookFolder.Results, "runs", Experiment.Name);
 
-    /// <summary>The tracking store of the notebooks.</summary>
-    public static string StoreUri => "sqlite:///" + Path.Combine(NotebookFolder.Results, "mlflow.db");
+    /// <summary>The tracking store of the notebooks: that of MLFLOW_TRACKING_URI, as for all commands, where it is set.</summary>
+    public static string StoreUri => TrackingStores.UriOf(null, "sqlite:///" + Path.Combine(NotebookFolder.Results, "mlflow.db"));
 
     internal Workbench Bench => bench.Value;
 

@@ -22,7 +22,7 @@ internal static class ConfigView
         var parts = settings.ToLookup(s => usual.TryGetValue(s.Key, out var value) && value == s.Value);
         var set = new TableView(["setting", "value", "default"],
             [.. parts[false].Select(IReadOnlyList<TableCell> (s) => [new(s.Key, true), new(s.Value, true), new(usual.GetValueOrDefault(s.Key, ""))])]);
-        return new FoldView(set, $"{parts[true].Count()} more at their defaults", TableView.Of(parts[true]));
+        return new FoldView(parts[false].Any() ? set : new TextView("all settings are at their defaults"), $"{parts[true].Count()} more at their defaults", TableView.Of(parts[true]));
     }
 }
 

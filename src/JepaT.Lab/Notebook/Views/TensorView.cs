@@ -19,8 +19,8 @@ internal sealed class TensorView : View
             using var noGrad = no_grad();
             using var scope = NewDisposeScope();
             head = $"Tensor ({string.Join(", ", tensor.shape)}) {tensor.dtype}, {tensor.device}";
-            (values, var sample) = Read(tensor);
-            if (sample is not null) Png = TokenPicture.Pixels(sample);
+            (values, var sample, var count) = Read(tensor);
+            if (sample is not null) Png = TokenPicture.Pixels(sample, count: count);
         }
         catch (Exception e) when (e is ExternalException or InvalidOperationException or NotSupportedException or NotImplementedException or ArgumentException)
         {
@@ -41,12 +41,12 @@ internal sealed class TensorView : View
 
     public override string ToString() => $"{head}, {values}";
 
-    private static (string, double[,]?) Read(Tensor tensor)
+    private static (string, double[,]?, int) Read(Tensor tensor)
     {
-        if (tensor.device_type == DeviceType.META) return ("no memory", null);
+        if (tensor.device_type == DeviceType.META) return ("no memory", null, 0);
         var count = tensor.numel();
-        if (count == 0) return ("no values", null);
-        if (tensor.is_sparse) return ("sparse", null);
+        if (count == 0) return ("no values", null, 0);
+        if (tensor.is_sparse) return ("sparse", null, 0);
 
         var sample = Sample(tensor);
         var numbers = sample.flatten().data<double>().ToArray();
@@ -59,7 +59,7 @@ internal sealed class TensorView : View
         if (nan > 0) text += $", {nan} NaN";
         if (infinite > 0) text += $", {infinite} infinite";
         if (numbers.Length < count) text += string.Create(CultureInfo.InvariantCulture, $" (of {numbers.Length:N0} out of {count:N0} values)");
-        return (text, numbers.Length > 1 ? Plane(sample) : null);
+        return numbers.Length > 1 ? (text, Plane(sample), sample.dim() > 1 ? int.MaxValue : numbers.Length) : (text, null, 0);
     }
 
     /// <summary>Float64 on the CPU, at most 64 × 64 (or as many, in another form) in the last two axes, and 16 elements over the others.</summary>
@@ -81,7 +81,7 @@ internal sealed class TensorView : View
         static Tensor Thin(Tensor t, int axis, long most) => t.shape[axis] <= most ? t : t.slice(axis, 0, t.shape[axis], (t.shape[axis] + most - 1) / most);
     }
 
-    // The last two axes of the first element; a vector is wrapped into rows.
+    // The last two axes of the first element; a vector is wrapped into rows, the last of which need not be full.
     private static double[,] Plane(Tensor sample)
     {
         while (sample.dim() > 2) sample = sample[0];
@@ -89,7 +89,7 @@ internal sealed class TensorView : View
         var columns = sample.dim() == 2 ? (int)sample.shape[1] : numbers.Length <= Most ? numbers.Length : Most;
         var rows = (numbers.Length + columns - 1) / columns;
         var plane = new double[rows, columns];
-        for (var i = 0; i < rows * columns; i++) plane[i / columns, i % columns] = i < numbers.Length ? numbers[i] : double.NaN;
+        for (var i = 0; i < numbers.Length; i++) plane[i / columns, i % columns] = numbers[i];
         return plane;
     }
 

@@ -62,14 +62,14 @@ internal sealed record TokenPicture(int Side)
         return Encode(bitmap);
     }
 
-    /// <summary>A PNG file with a pixel for each value, rows × columns; NaN is magenta.</summary>
-    public static byte[] Pixels(double[,] values, (double Low, double High)? range = null)
+    /// <summary>A PNG file with a pixel for each value, rows × columns; NaN is magenta, and what comes after the first <paramref name="count"/> transparent.</summary>
+    public static byte[] Pixels(double[,] values, (double Low, double High)? range = null, int count = int.MaxValue)
     {
         var (rows, columns) = (values.GetLength(0), values.GetLength(1));
-        var (low, high) = range ?? Colours.RangeOf(values.Cast<double>());
-        using var bitmap = new SKBitmap(columns, rows, SKColorType.Bgra8888, SKAlphaType.Opaque);
+        var (low, high) = range ?? Colours.RangeOf(values.Cast<double>().Take(count));
+        using var bitmap = new SKBitmap(columns, rows, SKColorType.Bgra8888, count < values.Length ? SKAlphaType.Unpremul : SKAlphaType.Opaque);
         var pixels = new int[rows * columns];
-        for (var i = 0; i < pixels.Length; i++) pixels[i] = double.IsNaN(values[i / columns, i % columns]) ? Broken : Colours.Of(values[i / columns, i % columns], low, high);
+        for (var i = 0; i < Math.Min(count, pixels.Length); i++) pixels[i] = double.IsNaN(values[i / columns, i % columns]) ? Broken : Colours.Of(values[i / columns, i % columns], low, high);
         Marshal.Copy(pixels, 0, bitmap.GetPixels(), pixels.Length);
         return Encode(bitmap);
     }

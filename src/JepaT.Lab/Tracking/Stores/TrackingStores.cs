@@ -6,8 +6,8 @@ public static class TrackingStores
     /// <summary>The store where none is named and MLFLOW_TRACKING_URI is not set.</summary>
     public const string DefaultUri = "sqlite:///mlflow.db";
 
-    /// <summary>The URI given, else that of MLFLOW_TRACKING_URI, else <see cref="DefaultUri"/>.</summary>
-    public static string UriOf(string? given) => given ?? (Environment.GetEnvironmentVariable("MLFLOW_TRACKING_URI") is { Length: > 0 } uri ? uri : DefaultUri);
+    /// <summary>The URI given, else that of MLFLOW_TRACKING_URI, else <paramref name="otherwise"/>.</summary>
+    public static string UriOf(string? given, string otherwise = DefaultUri) => given ?? (Environment.GetEnvironmentVariable("MLFLOW_TRACKING_URI") is { Length: > 0 } uri ? uri : otherwise);
 
     /// <summary>Opens <c>sqlite:///FILE</c> (made when it is not there) or the server at <c>http(s)://…</c>.</summary>
     /// <param name="uri">The tracking URI; null: see <see cref="UriOf"/>.</param>

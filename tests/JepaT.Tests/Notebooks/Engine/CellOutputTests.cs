@@ -57,6 +57,39 @@ public sealed class CellOutputTests : IAsyncDisposable
         Assert.Equal("1", await cells.ValueAsync("1"));
     }
 
+    [Theory]
+    [InlineData("var t = new System.Threading.Timer(_ => throw new IOException(\"x\"), null, 0, -1);")]
+    [InlineData("var t = new System.Timers.Timer(1) { AutoReset = false }; t.Elapsed += async (_, _) => { await Task.Yield(); throw new IOException(\"x\"); }; t.Start();")]
+    [InlineData("System.Threading.ThreadPool.QueueUserWorkItem(_ => throw new IOException(\"x\"));")]
+    [InlineData("System.Threading.ThreadPool.UnsafeQueueUserWorkItem(_ => throw new IOException(\"x\"), null);")]
+    [InlineData("new System.Threading.Thread(() => throw new IOException(\"x\")).UnsafeStart();")]
+    [InlineData("var stop = new System.Threading.CancellationTokenSource(1); stop.Token.UnsafeRegister(_ => throw new IOException(\"x\"), null);")]
+    public async Task An_exception_that_nobody_can_catch_is_told_and_ends_nothing(string code)
+    {
+        await cells.ValueAsync(code + " for (var i = 0; i < 50; i++) await Task.Delay(10);");
+        Assert.Contains("IOException: x\n   cell 1, line 1\n", cells.Err, StringComparison.Ordinal);
+        Assert.Equal("1", await cells.ValueAsync("1"));
+    }
+
+    [Fact]
+    public async Task An_exception_without_a_frame_of_the_cell_ends_nothing_either()
+    {
+        await cells.ValueAsync("System.Threading.ThreadPool.UnsafeQueueUserWorkItem(new System.Threading.WaitCallback(JepaT.Tests.Faulty.Call), null); await Task.Delay(200);");
+        Assert.Equal("IOException: of a library\n", cells.Err);
+    }
+
+    [Fact]
+    public async Task A_timer_of_an_interrupted_cell_ends_quietly()
+    {
+        var run = cells.RunAsync("var tm = new System.Threading.Timer(_ => Console.Write(\".\")); tm.Change(0, 20); System.Threading.Thread.Sleep(-1);");
+        await cells.WaitForAsync(".");
+        cells.Session.Interrupt();
+        Assert.Equal("Interrupted", (await run).Error?.Name);
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        Assert.Equal("1", await cells.ValueAsync("tm.Dispose(); 1"));
+        Assert.Equal("", cells.Err);
+    }
+
     [Fact]
     public async Task A_handle_changes_its_output_ten_times_a_second_at_most_and_ends_with_the_last_state()
     {
@@ -121,6 +154,40 @@ public sealed class CellOutputTests : IAsyncDisposable
         Assert.Equal("True", await alone.ValueAsync("Console.ReadLine() is null && Console.Read() < 0"));
     }
 
+    [Theory]
+    [InlineData("while (true) display(\"x\");")]
+    [InlineData("while (true) { var d = display(\"x\"); d.Update(\"y\"); }")]
+    [InlineData("while (true) JepaT.Lab.Notebook.Show(\"x\");")]
+    [InlineData("var x = new string('x', 10_000_000); while (true) display(x);")]
+    public async Task A_loop_that_shows_for_ever_is_cut(string code)
+    {
+        var run = cells.RunAsync(code);
+        await cells.WaitForAsync("… (cut: a cell keeps 1,000 outputs of 64 million characters together; the rest is dropped)");
+        await Task.Delay(500, TestContext.Current.CancellationToken);
+        var since = Stopwatch.GetTimestamp();
+        cells.Session.Interrupt();
+        await run;
+        Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1.5), $"{Stopwatch.GetElapsedTime(since)}");
+        Assert.InRange(cells.Log.Count(l => l.StartsWith("display", StringComparison.Ordinal)), 3, 1000);
+        Assert.InRange(cells.Log.Count(l => l.StartsWith("update", StringComparison.Ordinal)), 0, 1000);
+        Assert.Single(cells.Log, l => l.StartsWith("stderr", StringComparison.Ordinal));
+        await cells.ValueAsync("display(\"the next cell\");");
+        Assert.Equal("display text/plain: the next cell", cells.Log[^1]);
+    }
+
+    [Fact]
+    public async Task What_is_cleared_counts_no_more_and_is_shown_only_where_it_can_be_seen()
+    {
+        await cells.ValueAsync("for (var i = 0; i < 20_000; i++) { clear_output(true); display(i); }");
+        Assert.Equal("display text/plain: 19999", cells.Log[^1]);
+        Assert.Equal("", cells.Err);
+        Assert.InRange(cells.Log.Count, 2, 5000);
+        await cells.ValueAsync("Console.Write(\"stays\"); clear_output(true);");
+        Assert.Equal(["stdout stays", "clear later"], cells.Log.TakeLast(2));
+        await cells.ValueAsync("Console.Write(\"goes\"); clear_output(); display(1);");
+        Assert.Equal(["clear", "display text/plain: 1"], cells.Log.TakeLast(2));
+    }
+
     [Fact]
     public async Task A_front_end_that_fails_is_told_to_the_caller_and_the_session_goes_on()
     {
@@ -128,4 +195,10 @@ public sealed class CellOutputTests : IAsyncDisposable
         await Assert.ThrowsAsync<IOException>(() => cells.Session.RunAsync("Console.Write(1);", "cell", broken, TestContext.Current.CancellationToken));
         Assert.Equal("2", await cells.ValueAsync("2"));
     }
+}
+
+/// <summary>What a cell hands to others without calling it itself.</summary>
+public static class Faulty
+{
+    public static void Call(object? state) => throw new IOException("of a library");
 }

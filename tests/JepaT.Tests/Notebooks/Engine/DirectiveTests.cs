@@ -27,6 +27,24 @@ public sealed class DirectiveTests : IAsyncDisposable
         Assert.Equal([new CodePart(cell, 1)], Directives.Split(cell));
     }
 
+    [Theory]
+    [InlineData("#if !NEVER\n#!time\nvar x = 1;\n#endif", "#!time", 2)]
+    [InlineData("var x = 1;\n#if !NEVER\n#!markdown\ntext\n#endif", "#!markdown", 3)]
+    [InlineData("#if NEVER\n#!time\n#elif !NEVER\n#if !NEVER\n#endif\n#!whos\n#endif", "#!whos", 6)]
+    public async Task A_directive_in_conditional_code_is_refused_before_any_code_runs(string cell, string name, int line)
+    {
+        var error = await cells.ErrorAsync("Console.Write(\"ran\");" + cell.Insert(0, "\n"));
+        Assert.Equal($"{name} cannot stand between #if and #endif: move it out of them, or into a cell of its own", error.Message);
+        Assert.Contains($"   cell 1, line {line + 1}", error.Traceback);
+        Assert.Equal("", cells.Out);
+    }
+
+    [Fact]
+    public async Task Conditional_code_before_and_after_directives_runs()
+    {
+        Assert.Equal("3", await cells.ValueAsync("#if !NEVER\nvar x = 1;\n#r \"System.Xml.Linq\"\n#endif\n#!time\n#if NEVER\nx = 5;\n#else\nx += 2;\n#endif\nx"));
+    }
+
     [Fact]
     public async Task Magics_do_what_they_say()
     {

@@ -91,6 +91,28 @@ public sealed class SessionTests : IAsyncDisposable
         Assert.Equal("FormatException", (await cells.ErrorAsync("Task.Run(() => int.Parse(\"a\")).Wait();")).Name);
     }
 
+    [Fact]
+    public async Task Of_several_causes_all_are_told_up_to_some()
+    {
+        var error = await cells.ErrorAsync("Task.WaitAll(Task.Run(() => throw new IOException(\"a\")),\n    Task.Run(() => throw new FormatException(\"b\")));");
+        Assert.Equal("AggregateException", error.Name);
+        Assert.Equal(["   cell 1, line 1", "caused by IOException: a", "   cell 1, line 1", "caused by FormatException: b", "   cell 1, line 2"], error.Traceback.Skip(1));
+        error = await cells.ErrorAsync("throw new AggregateException(Enumerable.Range(0, 99).Select(i => new IOException()));");
+        Assert.Equal((10, "… and 89 causes more"), (error.Traceback.Count(l => l.StartsWith("caused by IOException", StringComparison.Ordinal)), error.Traceback[^1]));
+    }
+
+    [Theory]
+    [InlineData("1.ToString();\nawait Task.Delay(5000, new System.Threading.CancellationTokenSource(10).Token)", "TaskCanceledException", "A task was canceled.")]
+    [InlineData("using System.Threading;\nawait Task.Run(() => new CancellationToken(true).ThrowIfCancellationRequested(), new CancellationToken());", "OperationCanceledException", "The operation was canceled.")]
+    [InlineData("1.ToString();\nthrow new OperationCanceledException(\"given up\");", "OperationCanceledException", "given up")]
+    public async Task What_is_cancelled_is_told_by_its_own_name_words_and_place(string code, string name, string message)
+    {
+        var error = await cells.ErrorAsync(code);
+        Assert.Equal((name, message), (error.Name, error.Message));
+        Assert.Equal($"{name}: {message}", error.Traceback[0]);
+        Assert.Contains("   cell 1, line 2", error.Traceback);
+    }
+
     [Theory]
     [InlineData("int Down(int n) => 1 + Down(n + 1);\nDown(0)")]
     [InlineData("class Deep { public int Value => Other; int Other { get => Value; } }\nnew Deep().Value")]

@@ -27,7 +27,7 @@ internal sealed class FrontEnd : IAsyncDisposable
         File.WriteAllText(file, Connection(ports));
         log = TextWriter.Synchronized(said);
         kernel = new JupyterKernel(ConnectionFile.Load(file), folder, log);
-        Ended = Task.Run(kernel.RunAsync);
+        Ended = Task.Factory.StartNew(kernel.Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         var subscriber = new SubscriberSocket();
         subscriber.SubscribeToAnyTopic();
         NetMQSocket[] made = [new DealerSocket(), new DealerSocket(), subscriber, new DealerSocket(), new RequestSocket()];
@@ -148,7 +148,7 @@ internal sealed class FrontEnd : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await kernel.DisposeAsync();
+        await Task.Run(kernel.Dispose);
         foreach (var socket in sockets.Values) socket.Dispose();
         Directory.Delete(folder, recursive: true);
     }

@@ -35,6 +35,12 @@ public sealed class KernelProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Cells_that_keep_the_process_busy_leave_the_kernel_alive_and_end_when_interrupted()
+    {
+        await PythonAsync("busy.py", "jupyter_client", "jupyter-client");
+    }
+
+    [Fact]
     public async Task Notebooks_run_through_nbclient_and_nbconvert()
     {
         await PythonAsync("nbclient_run.py", "nbconvert, nbclient", "jupyter-nbconvert");

@@ -30,6 +30,21 @@ public sealed class NotebookCleanerTests
     [InlineData("<script>import(\"//cdn.example/z.js\")</script>", "", "//cdn.example/z.js")]
     [InlineData("<SCRIPT>require.config({ paths: { plotly: 'https://cdn.example/plotly' } })</SCRIPT>", "", "https://cdn.example/plotly")]
     [InlineData("<script>var s = document.createElement('script'); s.src = `https://cdn.example/s.js`</script>ok", "ok", "https://cdn.example/s.js")]
+    [InlineData("<svg><script href='https://evil.example/a.js'></script></svg>", "<svg></svg>", "https://evil.example/a.js")]
+    [InlineData("<svg><script xlink:href='//evil.example/a.js'></script></svg>", "<svg></svg>", "//evil.example/a.js")]
+    [InlineData("<link rel=modulepreload href=https://evil.example/m.js>a", "a", "https://evil.example/m.js")]
+    [InlineData("<link rel='preload' as=script href=//evil.example/m.js>a", "a", "//evil.example/m.js")]
+    [InlineData("<script type=importmap>{\"imports\": {\"a\": \"https://evil.example/a.js\"}}</script>", "", "https://evil.example/a.js")]
+    [InlineData("<iframe srcdoc=\"&lt;p&gt;a&lt;/p&gt;&lt;script src='https://evil.example/f.js'&gt;&lt;/script&gt;\"></iframe>", "<iframe srcdoc=\"&lt;p&gt;a&lt;/p&gt;\"></iframe>", "https://evil.example/f.js")]
+    [InlineData("<iframe src=\"https://evil.example/\"></iframe>a", "a", "https://evil.example/")]
+    [InlineData("<object data='//evil.example/o'></object><b>a</b>", "<b>a</b>", "//evil.example/o")]
+    [InlineData("<embed src='https://evil.example/e.svg'>a", "a", "https://evil.example/e.svg")]
+    [InlineData("<base href='https://evil.example/'>a", "a", "https://evil.example/")]
+    [InlineData("<template shadowrootmode=open><script src=https://evil.example/t.js></script></template>", "<template shadowrootmode=\"open\"></template>", "https://evil.example/t.js")]
+    [InlineData("<script>require(['jquery', \"https://evil.example/r.js\"], f)</script>", "", "https://evil.example/r.js")]
+    [InlineData("<script>requirejs([\"https://evil.example/r.js\"])</script>", "", "https://evil.example/r.js")]
+    [InlineData("<script>s.setAttribute('src', 'https://evil.example/s.js')</script>", "", "https://evil.example/s.js")]
+    [InlineData("<script>importScripts('https://evil.example/w.js')</script>", "", "https://evil.example/w.js")]
     public void A_script_from_elsewhere_is_taken_out_and_told(string html, string clean, string from)
     {
         Assert.Equal(clean, cleaner.Clean("text/html", html));
@@ -38,12 +53,28 @@ public sealed class NotebookCleanerTests
 
     [Theory]
     [InlineData("text/html", "<input type=range oninput='show(this.value)'><script>const a = 'https://example.org'; if (a < 3) go();</script>")]
+    [InlineData("text/html", "<link rel=stylesheet href=data:text/css,a><iframe srcdoc='<script>1</script>'></iframe><object data=data:image/svg+xml,x></object><a href='https://example.org'>")]
+    [InlineData("text/html", "<script type=importmap>{\"imports\": {\"a\": \"data:text/javascript,1\"}}</script><script>require(['plotly'], f); fetch('#a')</script>")]
+    [InlineData("image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'><script>1</script><use href='#a'/><br></svg>")]
     [InlineData("text/html", "<script src=data:text/javascript,1></script>")]
     [InlineData("text/plain", "<script src=\"https://cdn.example/x.js\"></script>")]
     public void What_needs_nothing_from_elsewhere_stays_as_it_is(string mime, string content)
     {
         Assert.Equal(content, cleaner.Clean(mime, content));
         Assert.Empty(warnings);
+    }
+
+    [Theory]
+    [InlineData("<?xml version='1.0'?><!DOCTYPE svg><svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'><rect width='1'/> <script xlink:href='https://evil.example/a.js'/>é &lt;</svg>", "https://evil.example/a.js")]
+    [InlineData("<s:svg xmlns:s='http://www.w3.org/2000/svg'><rect width='1'/><s:script href='//evil.example/b.js'/>é &lt;</s:svg>", "//evil.example/b.js")]
+    [InlineData("<svg xmlns='http://www.w3.org/2000/svg'><rect width='1'/><script><![CDATA[import('https://evil.example/c.js')]]></script>é &lt;</svg>", "https://evil.example/c.js")]
+    public void A_script_from_elsewhere_is_taken_out_of_svg_which_stays_xml(string svg, string from)
+    {
+        var clean = cleaner.Clean("image/svg+xml", svg);
+        var root = System.Xml.Linq.XDocument.Parse(clean).Root!;
+        Assert.Equal("rect", Assert.Single(root.Elements()).Name.LocalName);
+        Assert.EndsWith("é <", root.Value, StringComparison.Ordinal);
+        Assert.Equal($"an output asked for a script from elsewhere ({from}), which was taken out", Assert.Single(warnings));
     }
 
     [Fact]

@@ -15,6 +15,7 @@ public sealed class NotebookParametersTests
         var big = 5L; var half = 0.5f; var money = 1m; var less = -3; var day = 24 * 3600; var none = double.NaN;
         string[] presets = ["none", "full"]; var sizes = new[] { 1, 2 }; int? seed = null;
         var generic = Notebook.Param<double>("generic", 1); var when = DateTime.MinValue; TimeSpan span = default;
+        var more = 3 > 2; var both = 1 == 2 && !(0.5 <= 1); var kind = steps is int; var near = lr is > 0 and < 1;
         """;
 
     [Theory]
@@ -35,6 +36,10 @@ public sealed class NotebookParametersTests
     [InlineData("seed=null", "int? seed = null;")]
     [InlineData("seed=4", "int? seed = 4;")]
     [InlineData("generic=2", "double generic = 2d;")]
+    [InlineData("more=false", "bool more = false;")]
+    [InlineData("both=true", "bool both = true;")]
+    [InlineData("kind=false", "bool kind = false;")]
+    [InlineData("near=false", "bool near = false;")]
     public void A_value_becomes_a_declaration_of_the_default_s_type(string given, string line)
     {
         var document = NotebookFile.Document("1", Defaults, "2");

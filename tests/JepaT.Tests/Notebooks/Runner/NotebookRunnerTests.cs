@@ -93,6 +93,8 @@ public sealed class NotebookRunnerTests : IDisposable
     [InlineData("await Task.Delay(-1);")]
     [InlineData("while (true) { }")]
     [InlineData("while (true) Console.WriteLine(new string('x', 100));")]
+    [InlineData("while (true) display(\"x\");")]
+    [InlineData("await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => Task.Run(() => { while (true) System.Threading.Thread.Sleep(10); })));")]
     public async Task The_time_limit_holds(string cell)
     {
         await using var session = new Session(new SessionOptions { Folder = folder });
