@@ -47,7 +47,8 @@ public sealed class PythonContractTests : IDisposable
     // That something is there at all, not only the same on both sides.
     private static void Holds(ITrackingStore store)
     {
-        var run = store.SearchRuns(new() { Filter = "run_name = 'python ünï 中' AND params.flag = 'True'" })[0];
+        var experiment = store.Experiments().Single(e => e.Name == "from Python").Id;      // there is another of the name in "first"
+        var run = Assert.Single(store.SearchRuns(new() { ExperimentId = experiment, Filter = "run_name = 'python ünï 中' AND params.flag = 'True'" }));
         Assert.Equal((RunStatus.Finished, 6000, 7000L), (run.Info.Status, run.Info.StartTime, run.Info.EndTime));
         Assert.True(double.IsNaN(run.Metrics["odd/0"].Value));
         Assert.Equal((-3, 9007199254740993), (run.Metrics["odd/0"].Step, run.Metrics["odd/6"].Step));
