@@ -16,6 +16,6 @@ internal static partial class Secrets
     }
 
     // Greedy: a password may hold an @ that nobody encoded.
-    [GeneratedRegex("""(?<=[a-zA-Z]://)[^/?#\s'"]+@""")]
+    [GeneratedRegex("""(?<=[a-zA-Z0-9]://)[^/?#\s'"]+@""")]
     private static partial Regex Login();
 }
