@@ -72,6 +72,7 @@ internal sealed class SubmissionChain(References references)
         // What cannot be parsed has no meaning: what the compiler makes of it all the same would only hide the mistake.
         if (complete.GetDiagnostics(stop).Where(d => d.Severity == DiagnosticSeverity.Error).ToList() is { Count: > 0 } mistakes) throw CompilationFailedException.Of(name, code, mistakes);
 
+        PoolRoom.Make();
         using var image = new MemoryStream();
         using var symbols = new MemoryStream();
         // Of usings and comments there is nothing to emit, and Roslyn refuses to.

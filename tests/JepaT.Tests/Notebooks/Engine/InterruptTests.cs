@@ -74,6 +74,24 @@ public sealed class InterruptTests : IAsyncDisposable
         Assert.Equal("True", await cells.ValueAsync("var before = n; await Task.Delay(100); n == before"));
     }
 
+    [Theory]
+    [InlineData("await Task.WhenAll(Enumerable.Range(0, 80).Select(_ => Task.Run(() => until.Wait())));")]
+    [InlineData("_ = Enumerable.Range(0, 80).Select(_ => Task.Run(() => until.Wait())).ToList(); System.Threading.Thread.Sleep(-1);")]
+    public async Task The_next_cell_runs_at_once_also_when_the_pool_is_full_of_tasks_that_block(string code)
+    {
+        await cells.ValueAsync("var until = new System.Threading.ManualResetEventSlim();");
+        var run = cells.RunAsync("Console.WriteLine(\"it runs\");\n" + code);
+        while (ThreadPool.PendingWorkItemCount < 20) Thread.Sleep(10);
+        cells.Session.Interrupt();
+        await run;
+
+        var since = Stopwatch.GetTimestamp();
+        Assert.Equal("False", await cells.ValueAsync("until.IsSet"));
+        var took = Stopwatch.GetElapsedTime(since);
+        await cells.ValueAsync("until.Set();");
+        Assert.True(took < TimeSpan.FromSeconds(3), $"{took}");
+    }
+
     [Fact]
     public async Task A_cell_that_takes_the_token_may_finish_its_work_and_gives_its_value()
     {
