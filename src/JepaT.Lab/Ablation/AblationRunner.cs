@@ -90,7 +90,7 @@ internal sealed class AblationRunner(Experiment experiment, Workbench bench, str
             return resumed;
         }
         var log = RunLogger.Start(bench.Store, TrackingStores.ExperimentOf(experiment.Name), "ablation");
-        parent.SetRunId(log.RunId);
+        parent.SetRunId(log.RunId, bench.Store.FullUri);
         log.Params(ExperimentFile.SettingsOf(experiment).Where(s => s.Key is not ("fusion" or "seed")));        // these two vary below
         log.Tag("jepat.folder", Path.GetFullPath(folder));
         log.Artifact(parent.Experiment);

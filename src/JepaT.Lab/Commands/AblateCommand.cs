@@ -44,16 +44,16 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
             return 0;
         }
         using var stop = new StopSignal();
-        using var store = new DeferredStore(settings.Tracking);
+        var folder = settings.FolderOf(experiment);
+        using var store = DeferredStore.Of(new RunFolder(folder), settings.Tracking);
         using var bench = new Workbench(experiment, store);
         var output = AnsiConsole.Console.Profile.Out.Writer;
-        var folder = settings.FolderOf(experiment);
-        output.WriteLine($"{experiment.Name}: {experiment.Ablation.Presets.Count} presets × {experiment.Ablation.Seeds} seeds, {experiment.Training.Steps} steps each, into {folder}; data from {bench.Source}");
+        output.WriteLine($"{experiment.Name}: {(only.Length > 0 ? only.Length : experiment.Ablation.Presets.Count)} presets × {experiment.Ablation.Seeds} seeds, {experiment.Training.Steps} steps each, into {folder}; data from {bench.Source}");
         var result = new AblationRunner(experiment, bench, folder, CommandLine.Text(), output, settings.Start()).Run(only, stop.Token);
         output.WriteLine();
         output.WriteLine(ResultTable.Of(result).Markdown());
         output.WriteLine($"report  {Path.GetFullPath(Path.Combine(folder, "report.html"))}");
-        output.WriteLine($"runs    mlflow server --backend-store-uri {bench.Store.Uri}   (in {bench.Store.Folder}), or ./lab runs");
+        output.WriteLine($"runs    {(bench.Store.Folder is { } place ? $"./lab ui {place}" : UiCommand.Page(bench.Store.Uri))}, or ./lab runs");
         return result.Runs.All(r => r.Finished) ? 0 : 1;
     }
 }

@@ -35,10 +35,10 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         var (model, experiment) = Checkpoint.LoadEma(checkpoint, overrides, "sampling.*", "evaluation.*", "data.folder", "data.autoencoder", "text_encoder.weights", "text_encoder.vocabulary", "device", "threads");
         using var owned = model;
         using var stop = new StopSignal("the run of the evaluation is marked KILLED");
-        using var later = new DeferredStore(settings.Tracking);
+        var folder = new RunFolder(Path.GetDirectoryName(checkpoint)!);
+        using var later = settings.Tracking is null && folder.Store is { } noted && TrackingStores.IsThere(noted) ? DeferredStore.Of(folder, null) : new DeferredStore(settings.Tracking);
         using var bench = new Workbench(experiment, later, training: false);
         if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
-        var folder = new RunFolder(Path.GetDirectoryName(checkpoint)!);
         var store = bench.Store;
         var evaluated = Evaluated(store, folder, Console.Error);
         var step = Checkpoint.StepOf(checkpoint);

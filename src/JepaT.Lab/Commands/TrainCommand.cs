@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Text;
 using Spectre.Console;
 using Spectre.Console.Cli;
 
@@ -38,8 +39,8 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     public override int Execute(CommandContext context, Settings settings, CancellationToken cancellationToken)
     {
         var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
-        using var store = settings.DryRun ? null : new DeferredStore(settings.Tracking);
         var (experiment, folder) = settings.Resume is { } run ? Open(run, settings) : fresh;
+        using var store = settings.DryRun ? null : DeferredStore.Of(folder, settings.Tracking);
         if (settings.DryRun)
         {
             ExperimentSettings.Describe(experiment);
@@ -50,10 +51,27 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         if (!folder.HasCheckpoint) Trainer.RequireInit(experiment);
         using var bench = new Workbench(experiment, store!);
         var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named);
+        Report(bench.Store, result.RunId, folder);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
         output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
+        if (File.Exists(folder.Report)) output.WriteLine($"report      {Path.GetFullPath(folder.Report)}");
         return 0;
+    }
+
+    /// <summary>The run's page, in its folder and in the store. Without it, which a store that is away may cause, nothing is lost.</summary>
+    private static void Report(ITrackingStore store, string runId, RunFolder folder)
+    {
+        try
+        {
+            var html = RunReport.Html(RunSet.Of(store, runId), folder.Path, "", TimeProvider.System.GetUtcNow());
+            AtomicFile.Write(folder.Report, html);
+            store.UploadArtifact(runId, Path.GetFileName(folder.Report), new MemoryStream(Encoding.UTF8.GetBytes(html)));
+        }
+        catch (UserException e)
+        {
+            Console.Error.WriteLine($"warning: the run's report is not written: {e.Message}; './lab report {runId}' does it later");
+        }
     }
 
     private static (Experiment, RunFolder) New(Settings settings)

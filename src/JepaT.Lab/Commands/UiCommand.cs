@@ -98,15 +98,19 @@ public sealed class UiCommand : Command<UiCommand.Settings>
     /// <summary>Where to look: each experiment, latest first, and its latest run that has others in it (an ablation).</summary>
     internal static IEnumerable<string> Links(ITrackingStore store, string address)
     {
-        // Without this MLflow 3.17 opens on its GenAI side, which shows no runs.
-        const string side = "?workflowType=machine_learning";
         var runs = store.SearchRuns(new());
         var latest = runs.Select(r => r.Info.ExperimentId).Distinct().ToList();
-        yield return $"MLflow: {address}/#/experiments{side}";
+        yield return $"MLflow: {Page(address)}";
         foreach (var experiment in store.Experiments().Where(e => latest.Contains(e.Id)).OrderBy(e => latest.IndexOf(e.Id)).Take(5))
-            yield return $"  {experiment.Name}: {address}/#/experiments/{experiment.Id}/runs{side}";
+            yield return $"  {experiment.Name}: {address}/#/experiments/{experiment.Id}/runs{Side}";
         var parents = runs.Select(r => r.Tags.GetValueOrDefault("mlflow.parentRunId")).ToHashSet();
         if (runs.FirstOrDefault(r => parents.Contains(r.Info.RunId)) is { } parent)
-            yield return $"  latest ablation, {parent.Info.Name}: {address}/#/experiments/{parent.Info.ExperimentId}/runs/{parent.Info.RunId}{side}";
+            yield return $"  latest run with others in it, {parent.Info.Name}: {address}/#/experiments/{parent.Info.ExperimentId}/runs/{parent.Info.RunId}{Side}";
     }
+
+    // Without this MLflow 3.17 opens on its GenAI side, which shows no runs.
+    private const string Side = "?workflowType=machine_learning";
+
+    /// <summary>The first page of a server's training side.</summary>
+    internal static string Page(string address) => $"{address.TrimEnd('/')}/#/experiments{Side}";
 }

@@ -105,10 +105,13 @@ internal sealed class RunReport
     private void Curves(Progress? progress)
     {
         var courses = runs.ToDictionary(r => labels[r], _ => new Dictionary<string, IReadOnlyList<CurvePoint>>());
+        // Evaluations of several counts can be dozens: the losses are drawn whatever else is.
+        var chosen = comparison.Metrics.OrderBy(m => m.Key.Contains("loss", StringComparison.Ordinal) ? 0 : 1).Take(MostCharts).ToHashSet();
+        var metrics = comparison.Metrics.Where(chosen.Contains).ToList();
         for (var i = 0; i < runs.Count; i++)
         {
             progress?.Report(i, PlainText.Line(runs[i].Name));
-            foreach (var metric in comparison.Metrics.Take(MostCharts))
+            foreach (var metric in metrics)
                 if (runs[i].Run.Metrics.ContainsKey(metric.Key) && runs[i].Curve(metric.Key).Where(p => RunComparison.Counts(p.Value)).ToList() is { Count: > 0 } points)
                     courses[labels[runs[i]]][metric.Key] = points;
         }
@@ -116,12 +119,12 @@ internal sealed class RunReport
         var asRuns = courses.Select(c => new RunResult(c.Key, 0, "", "FINISHED", null, new Dictionary<string, double>(), c.Value, [])).ToList();
         var result = new AblationResult("", asRuns, [], "", "", "", default, "");
         // A value logged once is in the table: a chart of one point a run shows nothing more.
-        var drawn = comparison.Metrics.Take(MostCharts).Where(m => courses.Values.Any(c => c.TryGetValue(m.Key, out var points) && points.Count > 1)).ToList();
+        var drawn = metrics.Where(m => courses.Values.Any(c => c.TryGetValue(m.Key, out var points) && points.Count > 1)).ToList();
         if (drawn.Count == 0) return;
         page.Raw("<section><h2>Curves</h2>\n<div class=\"charts\">\n");
         foreach (var m in drawn) page.Chart(Charts.Curve(result, m.Key, m.HeadingWithArrow, m.IsFraction, alone: "A line for each run."), "");
         page.Raw("</div>\n");
-        if (comparison.Metrics.Count > MostCharts) page.Raw($"<p class=\"soft\">The first {MostCharts} of {comparison.Metrics.Count} metrics are drawn.</p>\n");
+        if (comparison.Metrics.Count > MostCharts) page.Raw($"<p class=\"soft\">{metrics.Count} of {comparison.Metrics.Count} metrics are drawn: the losses, and those that stand first in the table.</p>\n");
         page.Raw("</section>\n");
     }
 

@@ -12,6 +12,9 @@ internal sealed class RunFolder(string path)
     /// <summary>The result of a run that ended; its presence says so.</summary>
     public string Result => Of("result.json");
 
+    /// <summary>A page of the run.</summary>
+    public string Report => Of("report.html");
+
     public bool HasCheckpoint => File.Exists(Checkpoint);
 
     public bool IsFinished => File.Exists(Result);
@@ -96,5 +99,13 @@ internal sealed class RunFolder(string path)
         }
     }
 
-    public void SetRunId(string id) => AtomicFile.Write(Of("mlflow-run"), id + "\n");
+    /// <summary>The tracking URI of the store that has the run, or null. Without a password.</summary>
+    public string? Store => File.Exists(Of("mlflow-store")) ? File.ReadAllText(Of("mlflow-store")).Trim() : null;
+
+    /// <summary>Notes which run this folder is of, and, when given, in which store: so it goes on in that one, wherever the next call is made.</summary>
+    public void SetRunId(string id, string? store = null)
+    {
+        if (store is not null) AtomicFile.Write(Of("mlflow-store"), store + "\n");
+        AtomicFile.Write(Of("mlflow-run"), id + "\n");
+    }
 }

@@ -48,7 +48,7 @@ internal sealed class TrainingRun : ITrainingObserver
             ? RunLogger.Resume(store, folder.RunId!)
             : named is not null ? RunLogger.Resume(store, named)
             : RunLogger.Start(store, TrackingStores.ExperimentOf(experiment.Name), runName, parentRun);
-        folder.SetRunId(log.RunId);
+        folder.SetRunId(log.RunId, store.FullUri);
         using var progress = new Progress($"training {runName}", experiment.Training.Steps, "steps", watcher is null ? null : TextWriter.Null);
         try
         {
@@ -58,6 +58,7 @@ internal sealed class TrainingRun : ITrainingObserver
             log.LogSystem(gpu: Gpu(bench.Device));
             progress.Report(trainer.Step);
             var run = new TrainingRun(experiment, bench, log, curves, progress, watcher, stop);
+            if (trainer.Step == 0 && !resumed) run.Draw(0, trainer.Ema)?.Dispose();     // MLflow's slider over the pictures starts at step 0
             trainer.Run(run, stop);
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
             log.Finish(RunStatus.Finished);
@@ -96,10 +97,17 @@ internal sealed class TrainingRun : ITrainingObserver
     {
         var values = Measure(step, ema);
         using var scope = NewDisposeScope();
-        if (bench.Evaluation.Samples(ema) is not { } samples) return;
-        log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
+        if (Draw(step, ema) is not { } samples) return;
         watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
+    }
+
+    /// <summary>Logs pictures of the fixed prompts, of the caller's dispose scope; null where latents cannot be decoded.</summary>
+    private Tensor? Draw(long step, JepaModel ema)
+    {
+        if (bench.Evaluation.Samples(ema) is not { } samples) return null;
+        log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
+        return samples;
     }
 
     private IReadOnlyList<(string Name, double Value)> Measure(long step, JepaModel ema)

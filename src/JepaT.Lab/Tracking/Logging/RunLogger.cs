@@ -83,7 +83,9 @@ public sealed partial class RunLogger : IDisposable
     public void Param(string key, object? value)
     {
         MlflowRules.CheckKey("param", key);
-        var text = MlflowRules.Cut(ParamText.Of(value), MlflowRules.MaxParamValue);
+        var whole = ParamText.Of(value);
+        var text = MlflowRules.Cut(whole, MlflowRules.MaxParamValue);
+        if (text.Length < whole.Length) queue.Warnings.WriteLine($"warning: run '{Name}': param {key} has {whole.Length} characters, MLflow keeps the first {MlflowRules.MaxParamValue}");
         lock (gate)
         {
             if (parameters.TryGetValue(key, out var old))

@@ -57,6 +57,13 @@ public sealed class RunSet : IReadOnlyList<LoggedRun>
         return Read(TrackingStores.Open(uri, readOnly: true), filter: filter);      // open as long as its runs are looked at
     }
 
+    /// <summary>One run of a store, which must stay open as long as it is looked at.</summary>
+    internal static RunSet Of(ITrackingStore store, string runId)
+    {
+        var run = store.GetRun(runId);
+        return new([new LoggedRun(store, run, store.Experiments(RunStage.All).FirstOrDefault(e => e.Id == run.Info.ExperimentId)?.Name ?? run.Info.ExperimentId)]);
+    }
+
     /// <summary>Reads runs of a store, which must stay open as long as they are looked at.</summary>
     /// <param name="store">The store.</param>
     /// <param name="experiment">Name of an experiment; null: all that are not deleted.</param>

@@ -16,6 +16,18 @@ internal sealed class DeferredStore : IDisposable
         if (TrackingStores.IsThere(uri)) _ = store.Value;
     }
 
+    /// <summary>The store for a run's folder: the one given, else that of the run which the folder holds, else as ever.</summary>
+    /// <exception cref="UserException">The folder's run has no store any more; or it cannot be used.</exception>
+    public static DeferredStore Of(RunFolder folder, string? uri)
+    {
+        if (folder.RunId is not { } run) return new(uri);
+        // A folder may have moved with its database; and the address in it has no login, that of the environment may have one.
+        if (uri is null && folder.Store is { } noted && TrackingStores.IsThere(noted) && !TrackingStores.IsSame(TrackingStores.UriOf(null), noted)) uri = noted;
+        if (!TrackingStores.IsThere(uri))
+            throw new UserException($"{folder.Path}: is of run {run}, but there is no store {TrackingStores.UriOf(uri)}: name the one that has the run with --tracking, or remove {folder.Of("mlflow-run")} to start another");
+        return new(uri);
+    }
+
     /// <summary>The store.</summary>
     /// <exception cref="UserException">It cannot be made.</exception>
     public ITrackingStore Value => store.Value;

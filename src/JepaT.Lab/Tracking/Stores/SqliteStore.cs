@@ -87,7 +87,7 @@ public sealed partial class SqliteStore : ITrackingStore
     {
         const string scheme = "sqlite:///";
         if (!uri.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))
-            throw new UserException(uri.Contains("://", StringComparison.Ordinal) && !uri.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
+            throw new UserException((uri.Contains("://", StringComparison.Ordinal) && !uri.StartsWith("file:", StringComparison.OrdinalIgnoreCase)) || uri is "databricks" or "databricks-uc"
                 ? $"tracking URI {uri.Split("://")[0]}://… is not supported: use sqlite:///mlflow.db, or the http address of an MLflow server"
                 : $"tracking URI {uri}: a folder of files (./mlruns) is no store since MLflow 3.13; use sqlite:///mlflow.db, and `mlflow migrate-filestore` for old runs");
         var path = uri[scheme.Length..];

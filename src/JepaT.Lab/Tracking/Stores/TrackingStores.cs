@@ -44,5 +44,9 @@ public static class TrackingStores
     /// <summary>The run that MLFLOW_RUN_ID names, which is gone on with; null: none.</summary>
     public static string? RunId => Environment.GetEnvironmentVariable("MLFLOW_RUN_ID") is { Length: > 0 } id ? id : null;
 
+    /// <summary>Whether two addresses are of one server, whatever login is in them.</summary>
+    internal static bool IsSame(string one, string other) => IsServer(one) && IsServer(other) && System.Uri.TryCreate(one, UriKind.Absolute, out var a)
+        && System.Uri.TryCreate(other, UriKind.Absolute, out var b) && (a.Scheme, a.Host, a.Port, a.AbsolutePath.TrimEnd('/')) == (b.Scheme, b.Host, b.Port, b.AbsolutePath.TrimEnd('/'));
+
     private static bool IsServer(string uri) => uri.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || uri.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
 }

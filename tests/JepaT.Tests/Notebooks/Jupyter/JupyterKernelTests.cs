@@ -53,30 +53,6 @@ public sealed class JupyterKernelTests
         Assert.Equal("True", front.Published(result).Single(m => m.Type == "execute_result").Data("text/plain"));
     }
 
-    [Theory]
-    [InlineData("while (true) System.Threading.Thread.Sleep(10);")]
-    [InlineData("while (true) { }")]
-    [InlineData("System.Threading.Thread.Sleep(60_000);")]
-    public async Task A_cell_that_fills_the_thread_pool_leaves_everything_else_alive(string work)
-    {
-        await using var front = new FrontEnd();
-        front.Reply(front.Execute("var kept = 1;"));
-        var full = front.Execute($"Console.WriteLine(\"on\"); await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => Task.Run(() => {{ {work} }})));");
-        while (front.Receive(KernelChannel.Iopub) is not { Type: "stream" }) { }
-        Thread.Sleep(500);                      // and not a task, which would wait in the same queue
-
-        var since = Stopwatch.GetTimestamp();
-        Assert.True(front.Beats());
-        Assert.Equal("ok", front.Reply(front.Send("kernel_info_request", [])).Text("status"));
-        Assert.Equal("ok", front.Reply(front.Send("kernel_info_request", [], KernelChannel.Control), KernelChannel.Control).Text("status"));
-        Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1.5), $"alive after {Stopwatch.GetElapsedTime(since)}");
-        since = Stopwatch.GetTimestamp();
-        Assert.Equal("ok", front.Reply(front.Send("interrupt_request", [], KernelChannel.Control), KernelChannel.Control).Text("status"));
-        Assert.Equal("Interrupted", front.Reply(full).Text("ename"));
-        Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1.5), $"interrupted after {Stopwatch.GetElapsedTime(since)}");
-        Assert.Equal("1", front.Published(front.Execute("kept")).Single(m => m.Type == "execute_result").Data("text/plain"));
-    }
-
     [Fact]
     public async Task An_error_stops_the_cells_that_wait_unless_the_front_end_says_no()
     {
