@@ -77,6 +77,7 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.InRange(logged.Metrics.Count, 10, 49 - 5);                   // and five of a GPU
         Assert.All(store.Artifacts(run).Where(a => a.Path.StartsWith("images/", StringComparison.Ordinal)),
             a => Assert.Matches(@"^images/eval~samples\+step\+\d+\+timestamp\+\d+\+[0-9a-f-]{36}(\+compressed)?\.png$", a.Path));
+        Assert.Contains(store.Artifacts(run), a => a.Path.StartsWith("images/eval~samples+step+0+", StringComparison.Ordinal));
         using var picture = SKBitmap.Decode(store.OpenArtifact(run, store.Artifacts(run).First(a => a.Path.StartsWith("images/", StringComparison.Ordinal) && !a.Path.Contains("compressed", StringComparison.Ordinal)).Path));
         Assert.True(picture.Width >= 256, $"{picture.Width} pixels");
 

@@ -63,6 +63,30 @@ public sealed class TrackingVariablesTests : IDisposable
     }
 
     [Fact]
+    public void A_run_goes_on_in_the_store_that_has_it_wherever_it_is_called()
+    {
+        var place = new RunFolder(folder.File("a"));
+        Assert.Equal(0, Run("train", Experiment(), "--tracking", Uri, "-o", place.Path).Code);
+        Assert.Equal(Uri, place.Store);
+        using var store = SqliteStore.Open(Uri);
+        var start = store.GetRun(place.RunId!).Info.EndTime;
+        Assert.Equal(["report.html"], store.Artifacts(place.RunId!).Select(f => f.Path).Where(f => f.EndsWith(".html", StringComparison.Ordinal)));
+        Assert.Contains("train/loss", File.ReadAllText(place.Report), StringComparison.Ordinal);
+        Set("MLFLOW_TRACKING_URI", "sqlite:///" + folder.File("other.db"));
+
+        Assert.Equal(0, Run("train", "--resume", place.Path).Code);
+        Assert.Equal(0, Run("evaluate", place.Path).Code);
+
+        Assert.True(store.GetRun(place.RunId!).Info.EndTime > start);
+        Assert.Equal(2, store.SearchRuns(new()).Count);                     // and the evaluation
+        Assert.False(File.Exists(folder.File("other.db")));
+        var gone = Fails("train", "--resume", place.Path, "--tracking", "sqlite:///" + folder.File("gone.db"));
+        Assert.Contains("there is no store sqlite:///", gone, StringComparison.Ordinal);
+        Assert.Contains("name the one that has the run with --tracking", gone, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("gone.db")));
+    }
+
+    [Fact]
     public void A_training_whose_server_is_away_ends_well_and_all_of_it_is_sent_by_sync()
     {
         var told = new ToldRuns();

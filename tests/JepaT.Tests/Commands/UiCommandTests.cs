@@ -35,7 +35,7 @@ public sealed class UiCommandTests : IDisposable
             Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/", TestContext.Current.CancellationToken)).StatusCode);
             Assert.Contains("full, renamed", Search(client, experiment), StringComparison.Ordinal);
             Assert.Contains($"  ablation: {address}/#/experiments/{experiment}/runs?workflowType=machine_learning", links);
-            Assert.Contains($"  latest ablation, parent: {address}/#/experiments/{experiment}/runs/{parent}?workflowType=machine_learning", links);
+            Assert.Contains($"  latest run with others in it, parent: {address}/#/experiments/{experiment}/runs/{parent}?workflowType=machine_learning", links);
             Assert.Equal(time == 0, links.Any(l => l.Contains("mlflow.db.before-ui", StringComparison.Ordinal)));
             var family = Ui.Descendants(ui.Id);
             Assert.True(family.Count > 1, $"{family.Count}");

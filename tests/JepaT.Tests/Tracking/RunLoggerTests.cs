@@ -43,6 +43,21 @@ public sealed class RunLoggerTests : IDisposable
     }
 
     [Fact]
+    public void A_param_longer_than_MLflow_keeps_is_cut_and_told()
+    {
+        using var store = folder.Open();
+        using var log = RunLogger.Start(store, "test", "run", warnings: warnings);
+
+        log.Param("long", new string('x', 6001));
+        log.Param("fits", new string('x', 6000));
+        log.Flush();
+
+        Assert.Equal(6000, store.GetRun(log.RunId).Params["long"].Length);
+        Assert.Contains("param long has 6001 characters, MLflow keeps the first 6000", warnings.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("fits", warnings.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Values_are_in_the_store_within_a_second_without_asking()
     {
         using var store = folder.Open();
