@@ -47,6 +47,23 @@ public sealed partial class ReferenceStatistics
         }
     }
 
+    /// <summary>Of all pictures in a folder, in any layout, brought to one size. The key's digest is a SHA-256 of their paths and contents.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="network">The judge.</param>
+    /// <param name="side">Height and width to bring them to.</param>
+    /// <param name="corrupt">What to do about corrupt pictures.</param>
+    /// <param name="threads">Threads that decode; 0 takes one a core.</param>
+    /// <param name="cacheFolder">Where statistics are kept; by default <c>jepat/statistics</c> in the user's cache folder.</param>
+    /// <param name="note">Takes one-line notes on cache files that cannot be used; standard error by default.</param>
+    /// <exception cref="UserException">There are fewer than 2 pictures, or one is corrupt and such are not to be skipped.</exception>
+    public static ReferenceStatistics FromFolder(string path, IFeatureNetwork network, int side, CorruptPictures corrupt, int threads = 0,
+        string? cacheFolder = null, Action<string>? note = null)
+    {
+        var folder = ImageFolder.Uncaptioned(path);
+        var key = new ReferenceKey(folder.Name, $"folder-{side}", FolderContents.Hash(folder), network.Name, network.Hash);
+        return Get(key, network, () => PictureBytes.Of(folder, side, corrupt, threads), folder.Files.Count, cacheFolder, note);
+    }
+
     /// <summary>Writes mean, covariance and count so that pytorch-fid, torch-fidelity and <see cref="FromNpz"/> read them.</summary>
     public void SaveNpz(string path)
     {
