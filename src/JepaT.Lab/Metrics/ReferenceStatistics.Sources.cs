@@ -61,7 +61,7 @@ public sealed partial class ReferenceStatistics
     {
         var folder = ImageFolder.Uncaptioned(path);
         var key = new ReferenceKey(folder.Name, $"folder-{side}", FolderContents.Hash(folder), network.Name, network.Hash);
-        return Get(key, network, () => PictureBytes.Of(folder, side, corrupt, threads), folder.Files.Count, cacheFolder, note);
+        return Get(key, network, () => PictureBytes.Of(folder, side, corrupt, threads), folder.Files.Count, cacheFolder, note, all: corrupt == CorruptPictures.Fail);
     }
 
     /// <summary>Writes mean, covariance and count so that pytorch-fid, torch-fidelity and <see cref="FromNpz"/> read them.</summary>

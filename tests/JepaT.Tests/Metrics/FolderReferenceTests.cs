@@ -40,6 +40,20 @@ public sealed class FolderReferenceTests : IDisposable
     }
 
     [Fact]
+    public void Statistics_without_skipped_pictures_are_not_taken_where_such_end_the_program()
+    {
+        var real = Real("a", red: 10);
+        var whole = Path.Combine(real, "1.png");
+        File.WriteAllBytes(whole, File.ReadAllBytes(whole)[..40]);
+        using (var skipped = Measure(real, CorruptPictures.Skip)) Assert.Equal(3, skipped.Statistics.Count);
+
+        var error = Assert.Throws<UserException>(() => Measure(real)).Message;
+
+        Assert.StartsWith($"{whole}: ", error, StringComparison.Ordinal);
+        Assert.Contains("3 pictures, not 4", Assert.Single(notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Statistics_of_all_pictures_serve_both_ways()
     {
         var real = Real("a", red: 10);
