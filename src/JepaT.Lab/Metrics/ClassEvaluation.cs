@@ -94,8 +94,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
         {
             true => new FidProtocol { Classes = data.Captions.Count, Seed = config.Seed }.WithCount(config.Count),
             false => FidProtocol.OfCaptions([.. ids.data<long>().Select(id => (int)id)], config.Count, config.Seed),
-            null => throw new UserException(
-                $"{source.Folder}: does not say whether its captions are of classes or of single pictures; the same ./lab cache-latents command adds that, and encodes nothing again"),
+            null => throw LatentData.ClassesUnknown(source.Folder),
         };
     }
 
