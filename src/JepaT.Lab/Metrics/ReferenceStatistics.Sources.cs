@@ -78,9 +78,7 @@ public sealed partial class ReferenceStatistics
         using var scope = NewDisposeScope();
         var (mean, covariance) = (Doubles("mu"), Doubles("sigma"));
         if (!isfinite(mean).all().item<bool>() || !isfinite(covariance).all().item<bool>()) throw new UserException($"{path}: mu or sigma hold NaN or infinity");
-        var skew = (covariance - covariance.t()).abs().max().item<double>();
-        if (skew > 1e-4 * covariance.abs().max().item<double>() || covariance.diagonal().min().item<double>() < 0)
-            throw new UserException($"{path}: sigma is no covariance (it is not symmetric, or a variance is negative)");
+        if (!IsCovariance(covariance)) throw new UserException($"{path}: sigma is no covariance (it is not symmetric, or has a negative eigenvalue); compute the statistics anew");
         long count = 0;
         if (npz.Names.Contains("count") && npz.Shape("count").Aggregate(1L, (a, b) => a * b) == 1) count = (long)Doubles("count").item<double>();
         return FeatureStatistics.From(mean, covariance, count);
@@ -97,6 +95,16 @@ public sealed partial class ReferenceStatistics
             using var read = npz.Read(name);
             return read.to(ScalarType.Float64).clone();
         }
+    }
+
+    /// <summary>Symmetric and positive semidefinite, but for the rounding of a matrix that was computed or kept in single precision.</summary>
+    private static bool IsCovariance(Tensor matrix)
+    {
+        const double Tolerance = 1e-4;
+        var skew = (matrix - matrix.t()).abs().max().item<double>();
+        if (skew > Tolerance * matrix.abs().max().item<double>() || matrix.diagonal().min().item<double>() < 0) return false;
+        var eigenvalues = linalg.eigvalsh((matrix + matrix.t()) / 2);           // in rising order
+        return eigenvalues[0].item<double>() >= -Tolerance * eigenvalues[-1].item<double>();
     }
 
     private static IEnumerable<Tensor> Pictures(NpzFile npz, string path)
