@@ -31,7 +31,7 @@ public sealed class ImageFolder
     /// <summary>Paths of the pictures below the folder, with / between names.</summary>
     public IReadOnlyList<string> Files { get; }
 
-    /// <summary>Eight hex digits that change with path, size and caption of any picture.</summary>
+    /// <summary>Eight hex digits that change with path, size and caption of any picture; <see cref="FolderContents"/> looks inside, too.</summary>
     public string Digest { get; }
 
     /// <summary>One caption a class (two classes of one name have equal ones), or the distinct captions of the file.</summary>

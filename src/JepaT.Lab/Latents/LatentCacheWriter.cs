@@ -62,7 +62,8 @@ internal sealed class LatentCacheWriter
         else
         {
             AtomicFile.Write(Path.Combine(folder, LatentIndex.CaptionsName), LatentIndex.Captions(source.Captions));
-            wanted.Write(folder);
+            writer.index = wanted with { SourceContents = FolderContents.Hash(source, stop: stop) };
+            writer.index.Write(folder);
         }
         foreach (var left in Directory.EnumerateFiles(folder, "shard-*.tmp")) File.Delete(left);        // of a program that was killed
         writer.WriteMissing(progress, stop);
@@ -103,9 +104,26 @@ internal sealed class LatentCacheWriter
             ("list of captions", there.CaptionsSha256, wanted.CaptionsSha256),
         })
             if (!old.Equals(now)) throw new UserException($"{folder}: holds a cache with another {what} ({old}, now {now}); name another folder, or delete it");
+        var contents = FolderContents.Hash(source, stop: stop);
+        if (there.SourceContents is null) RequireOlderPictures(there);
+        else if (there.SourceContents != contents)
+            throw new UserException($"{folder}: the pictures have changed since it was made (SHA-256 of their paths and contents {there.SourceContents[..8]}…, now {contents[..8]}…); name another folder, or delete it");
         var bad = LatentCache.Verify(folder, stop: stop).Select(f => f.Shard).ToHashSet();
-        index = there with { Shards = [.. there.Shards.Where(s => !bad.Contains(s.Number))], HasClasses = wanted.HasClasses };
-        if (there.HasClasses is null) index.Write(folder);
+        index = there with { Shards = [.. there.Shards.Where(s => !bad.Contains(s.Number))], HasClasses = wanted.HasClasses, SourceContents = contents };
+        if (there.HasClasses is null || there.SourceContents is null) index.Write(folder);
+    }
+
+    /// <summary>Of a cache that was made when indices did not tell what was in the pictures, only the times speak.</summary>
+    private void RequireOlderPictures(LatentIndex there)
+    {
+        foreach (var shard in there.Shards)
+        {
+            var name = LatentShard.NameOf(shard.Number);
+            if (FolderContents.WrittenAt(Path.Combine(folder, name)) is not { } made) continue;         // it is made anew
+            for (var i = shard.Number * there.ShardSize; i < Math.Min((shard.Number + 1) * there.ShardSize, source.Files.Count); i++)
+                if (FolderContents.WrittenAt(source.PathOf(i)) > made)
+                    throw new UserException($"{folder}: {source.Files[i]} is newer than its latents in {name}; name another folder, or delete it (if only its time is new: touch {Path.Combine(folder, "shard-*.bin")})");
+        }
     }
 
     private void WriteMissing(Action<long>? progress, CancellationToken stop)

@@ -10,13 +10,23 @@ public sealed class LatentData : ITrainingData
 
     /// <param name="cache">The cache; owned from now on.</param>
     /// <param name="device">Where the batches go.</param>
-    /// <param name="numbered">Whether captions say the class's number in place of its name (oddity 4).</param>
+    /// <param name="numbered">Whether captions of classes say the number in place of the name (oddity 4).</param>
+    /// <exception cref="UserException">They are to, and it is not known whether they are of classes.</exception>
     public LatentData(LatentCache cache, Device? device = null, bool numbered = false)
     {
         this.cache = cache;
-        Captions = numbered ? [.. cache.Captions.Select((_, i) => ImageFolder.NumberedTemplate.Replace("{number}", $"{i}", StringComparison.Ordinal))] : cache.Captions;
+        if (numbered && cache.HasClasses is null)
+        {
+            cache.Dispose();
+            throw ClassesUnknown(cache.Folder);
+        }
+        Captions = numbered && cache.HasClasses == true ? [.. cache.Captions.Select((_, i) => ImageFolder.NumberedTemplate.Replace("{number}", $"{i}", StringComparison.Ordinal))] : cache.Captions;
         CaptionIds = tensor(cache.CaptionIds.Select(id => (long)id).ToArray()).to(device ?? CPU).DetachFromDisposeScope();
     }
+
+    /// <summary>What is said where it would have to be known.</summary>
+    internal static UserException ClassesUnknown(string? folder) => new(
+        $"{folder}: does not say whether its captions are of classes or of single pictures; the same ./lab cache-latents command adds that, and encodes nothing again");
 
     /// <inheritdoc/>
     public string Name => cache.Source;

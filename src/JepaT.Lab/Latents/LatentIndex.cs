@@ -31,6 +31,9 @@ internal sealed record LatentIndex
 
     public required int SourceCount { get; init; }
 
+    /// <summary>As <see cref="FolderContents.Hash"/>; null in an index that was written before there was this line.</summary>
+    public string? SourceContents { get; init; }
+
     /// <summary>Hash of the autoencoder's weights.</summary>
     public required string Autoencoder { get; init; }
 

@@ -33,7 +33,8 @@ internal sealed class ClassEvaluation : IModelEvaluation
         {
             protocol = ProtocolOf(data, config, experiment.Data);
             network = Inception.Load(file => WeightsOf(file), config.Inception, device);
-            reference = Reference(config.Reference!, network, experiment.Data);
+            var (real, source) = (config.Reference!, experiment.Data);
+            reference = Directory.Exists(real) ? ReferenceStatistics.FromFolder(real, network, source.Size, source.Corrupt, source.DecodeThreads) : ReferenceStatistics.FromNpz(real, network);
         }
         if (network is not null || Renderer.IsPossible(experiment.Data)) renderer = Renderer.Of(experiment.Data, device);
         else Console.Error.WriteLine($"no sample pictures: {PublicWeights.Kl16.What} is not there (data.autoencoder names it); training needs none");
@@ -93,8 +94,7 @@ internal sealed class ClassEvaluation : IModelEvaluation
         {
             true => new FidProtocol { Classes = data.Captions.Count, Seed = config.Seed }.WithCount(config.Count),
             false => FidProtocol.OfCaptions([.. ids.data<long>().Select(id => (int)id)], config.Count, config.Seed),
-            null => throw new UserException(
-                $"{source.Folder}: does not say whether its captions are of classes or of single pictures; the same ./lab cache-latents command adds that, and encodes nothing again"),
+            null => throw LatentData.ClassesUnknown(source.Folder),
         };
     }
 
@@ -104,14 +104,6 @@ internal sealed class ClassEvaluation : IModelEvaluation
         var rows = tensor(prompts.Select(p => (long)p).ToArray(), device: device);
         var seeds = Enumerable.Range(0, prompts.Length).Select(i => Seeds.Of(experiment.Evaluation.Seed, SeedUse.Samples, first + i)).ToList();
         return renderer!.Render(Sampler.Images(model, captions.Of(rows), seeds, experiment.Sampling)).MoveToOuterDisposeScope();
-    }
-
-    private static ReferenceStatistics Reference(string path, Inception network, DataConfig data)
-    {
-        if (!Directory.Exists(path)) return ReferenceStatistics.FromNpz(path, network);
-        var folder = ImageFolder.Uncaptioned(path);
-        var key = new ReferenceKey(folder.Name, $"folder-{data.Size}", folder.Digest, network.Name, network.Hash);
-        return ReferenceStatistics.Get(key, network, () => PictureBytes.Of(folder, data.Size, data.Corrupt, data.DecodeThreads), folder.Files.Count);
     }
 
     private static Dictionary<string, Tensor> WeightsOf(string file)

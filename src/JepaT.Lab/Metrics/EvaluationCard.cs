@@ -32,7 +32,7 @@ public sealed record EvaluationCard
     /// <summary>Whose statistics the real pictures' are.</summary>
     public required string Reference { get; init; }
 
-    /// <summary>SHA-256 of their file, or the digest of their pictures.</summary>
+    /// <summary>SHA-256 of their file, or of the paths and contents of their pictures.</summary>
     public required string ReferenceHash { get; init; }
 
     /// <summary>Scale of the guidance.</summary>

@@ -47,6 +47,23 @@ public sealed partial class ReferenceStatistics
         }
     }
 
+    /// <summary>Of all pictures in a folder, in any layout, brought to one size. The key's digest is a SHA-256 of their paths and contents.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="network">The judge.</param>
+    /// <param name="side">Height and width to bring them to.</param>
+    /// <param name="corrupt">What to do about corrupt pictures.</param>
+    /// <param name="threads">Threads that decode; 0 takes one a core.</param>
+    /// <param name="cacheFolder">Where statistics are kept; by default <c>jepat/statistics</c> in the user's cache folder.</param>
+    /// <param name="note">Takes one-line notes on cache files that cannot be used; standard error by default.</param>
+    /// <exception cref="UserException">There are fewer than 2 pictures, or one is corrupt and such are not to be skipped.</exception>
+    public static ReferenceStatistics FromFolder(string path, IFeatureNetwork network, int side, CorruptPictures corrupt, int threads = 0,
+        string? cacheFolder = null, Action<string>? note = null)
+    {
+        var folder = ImageFolder.Uncaptioned(path);
+        var key = new ReferenceKey(folder.Name, $"folder-{side}", FolderContents.Hash(folder), network.Name, network.Hash);
+        return Get(key, network, () => PictureBytes.Of(folder, side, corrupt, threads), folder.Files.Count, cacheFolder, note, all: corrupt == CorruptPictures.Fail);
+    }
+
     /// <summary>Writes mean, covariance and count so that pytorch-fid, torch-fidelity and <see cref="FromNpz"/> read them.</summary>
     public void SaveNpz(string path)
     {
@@ -61,9 +78,7 @@ public sealed partial class ReferenceStatistics
         using var scope = NewDisposeScope();
         var (mean, covariance) = (Doubles("mu"), Doubles("sigma"));
         if (!isfinite(mean).all().item<bool>() || !isfinite(covariance).all().item<bool>()) throw new UserException($"{path}: mu or sigma hold NaN or infinity");
-        var skew = (covariance - covariance.t()).abs().max().item<double>();
-        if (skew > 1e-4 * covariance.abs().max().item<double>() || covariance.diagonal().min().item<double>() < 0)
-            throw new UserException($"{path}: sigma is no covariance (it is not symmetric, or a variance is negative)");
+        if (!IsCovariance(covariance)) throw new UserException($"{path}: sigma is no covariance (it is not symmetric, or has a negative eigenvalue); compute the statistics anew");
         long count = 0;
         if (npz.Names.Contains("count") && npz.Shape("count").Aggregate(1L, (a, b) => a * b) == 1) count = (long)Doubles("count").item<double>();
         return FeatureStatistics.From(mean, covariance, count);
@@ -80,6 +95,16 @@ public sealed partial class ReferenceStatistics
             using var read = npz.Read(name);
             return read.to(ScalarType.Float64).clone();
         }
+    }
+
+    /// <summary>Symmetric and positive semidefinite, but for the rounding of a matrix that was computed or kept in single precision.</summary>
+    private static bool IsCovariance(Tensor matrix)
+    {
+        const double Tolerance = 1e-4;
+        var skew = (matrix - matrix.t()).abs().max().item<double>();
+        if (skew > Tolerance * matrix.abs().max().item<double>() || matrix.diagonal().min().item<double>() < 0) return false;
+        var eigenvalues = linalg.eigvalsh((matrix + matrix.t()) / 2);           // in rising order
+        return eigenvalues[0].item<double>() >= -Tolerance * eigenvalues[-1].item<double>();
     }
 
     private static IEnumerable<Tensor> Pictures(NpzFile npz, string path)

@@ -59,13 +59,14 @@ public sealed partial class ReferenceStatistics : IDisposable
     /// <param name="key">Names the cache file; its network is <paramref name="network"/>.</param>
     /// <param name="network">The judge.</param>
     /// <param name="pictures">Makes batches (B, 3, H, W) uint8, of one size each; they are freed here. Not called when there is a cache file.</param>
-    /// <param name="count">How many pictures will come, for the progress only.</param>
+    /// <param name="count">How many pictures will come, for the progress.</param>
     /// <param name="cacheFolder">Where files are kept; by default <c>jepat/statistics</c> in the user's cache folder.</param>
     /// <param name="note">Takes one-line notes on cache files that cannot be used; standard error by default.</param>
+    /// <param name="all">Whether a cache file without some of them (they were skipped) is not to be used.</param>
     /// <exception cref="UserException">There are fewer than 2 pictures.</exception>
     public static ReferenceStatistics Get(ReferenceKey key, IFeatureNetwork network, Func<IEnumerable<Tensor>> pictures, long count,
-        string? cacheFolder = null, Action<string>? note = null) =>
-        Cached(key, null, () => Stream(key, network, pictures(), count), cacheFolder, note);
+        string? cacheFolder = null, Action<string>? note = null, bool all = false) =>
+        Cached(key, all ? count : null, () => Stream(key, network, pictures(), count), cacheFolder, note);
 
     private static ReferenceStatistics Cached(ReferenceKey key, long? count, Func<ReferenceStatistics> compute, string? cacheFolder, Action<string>? note)
     {
@@ -153,7 +154,12 @@ public sealed partial class ReferenceStatistics : IDisposable
         {
             var metadata = Safetensors.Metadata(path);
             var statistics = FeatureStatistics.FromFile(path, tensors, metadata);
-            if ((count is not null && statistics.Count != count) || metadata.GetValueOrDefault("format") != Format
+            if (count is not null && statistics.Count != count)
+            {
+                statistics.Dispose();
+                throw new UserException($"{path}: holds statistics of {statistics.Count} pictures, not {count}");
+            }
+            if (metadata.GetValueOrDefault("format") != Format
                 || key.Metadata.Any(m => metadata.GetValueOrDefault(m.Key) != m.Value)
                 || !tensors.TryGetValue("sample", out var sample) || sample.dtype != ScalarType.Float32
                 || !sample.shape.SequenceEqual([Math.Min(statistics.Count, SampleSize), statistics.Dim]))

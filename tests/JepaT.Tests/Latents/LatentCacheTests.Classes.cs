@@ -39,6 +39,18 @@ public sealed partial class LatentCacheTests
         Assert.Equal(1, encoder.Pictures - encoded);                            // the size is asked for, no more
     }
 
+    [Fact]
+    public void Erratum_4_leaves_captions_that_are_not_of_classes_as_they_are_and_asks_where_it_is_not_known()
+    {
+        var source = Captioned(i => $"picture {i}");
+        LatentCacheWriter.Write(source, encoder, Cache, Options, stop: Stop);
+        using (var data = new LatentData(LatentCache.Open(Cache), numbered: true)) Assert.Equal(source.Captions, data.Captions);
+        var index = LatentIndex.Read(Cache);
+        (index with { HasClasses = null }).Write(Cache);
+
+        Says($"{Cache}: does not say whether its captions are of classes", () => new LatentData(LatentCache.Open(Cache), numbered: true).Dispose());
+    }
+
     /// <summary>Makes an index as it was before it told whether captions are of classes.</summary>
     internal static void Forget(string cache)
     {

@@ -226,9 +226,23 @@ public sealed class FidEvaluationTests(InceptionFixture fixture) : IDisposable
         Refused("NaN", ("mu", mu / 0), ("sigma", eye));
         Refused("no covariance", ("mu", mu), ("sigma", torch.ones(D, D).triu()));
         Refused("no covariance", ("mu", mu), ("sigma", eye * -1));
+        Refused("no covariance", ("mu", mu), ("sigma", eye + 5 * (1 - eye)));
+        Refused("no covariance", ("mu", mu), ("sigma", eye - 0.3 * (1 - eye)));
         Refused("neither statistics", ("images", mu));
         Refused("pictures are (N, H, W, 3)", ("arr_0", zeros([2, 8, 8], ScalarType.Byte)));
         Refused("pictures are uint8", ("arr_0", zeros(2, 8, 8, 3)));
+    }
+
+    [Fact]
+    public void A_singular_covariance_in_single_precision_is_one()
+    {
+        var few = randn(3, StubNetwork.Width) * 100;
+        var path = Path.Combine(folder.FullName, "few.npz");
+        NpzFile.Save(path, [new("mu", zeros(StubNetwork.Width)), new("sigma", few.t().mm(few))]);
+
+        using var read = ReferenceStatistics.FromNpz(path, stub, folder.FullName);
+
+        Assert.True(linalg.eigvalsh(read.Statistics.Covariance).max().item<double>() > 1);
     }
 
     [Fact]

@@ -53,9 +53,10 @@ public sealed class InceptionTests(InceptionFixture fixture) : IDisposable
     {
         using var golden = new Golden("inception");
         var net = convention == "pytorch-fid" ? fixture.PytorchFid : fixture.TorchFidelity;
+        var images = Images(golden);
 
-        var input = InceptionInput.Prepare(golden["images"], net.Convention);
-        using var output = net.Compute(golden["images"]);
+        var input = InceptionInput.Prepare(images, net.Convention);
+        using var output = net.Compute(images);
 
         AutoencoderTests.Close(golden[$"{convention}.resized"], input.index_select(2, arange(0, 299, 23)).index_select(3, arange(0, 299, 23)), 1e-6);
         AutoencoderTests.Close(golden[$"{convention}.features"], output.Features, 1e-4);
@@ -72,6 +73,27 @@ public sealed class InceptionTests(InceptionFixture fixture) : IDisposable
         foreach (var example in golden.Json.GetProperty("parameter_examples").EnumerateObject())
             Assert.Equal(example.Value.EnumerateArray().Select(v => (float)v.GetDouble()),
                 fixture.Weights[example.Name].flatten().narrow(0, 0, example.Value.GetArrayLength()).data<float>());
+    }
+
+    [Fact]
+    [Trait("Category", "Golden")]
+    public void Formula_pictures_are_the_references()
+    {
+        using var golden = new Golden("inception");
+
+        var images = Images(golden);
+
+        Assert.Equal(golden.Json.GetProperty("image_shape").EnumerateArray().Select(n => n.GetInt64()), images.shape);
+        if (golden.Names.Contains("images")) Assert.True(images.Equals(golden["images"]));
+    }
+
+    /// <summary>floor(256 u): a case of large pictures leaves them out and tells the formula only.</summary>
+    private static Tensor Images(Golden golden)
+    {
+        long[] shape = [.. golden.Json.GetProperty("image_shape").EnumerateArray().Select(n => n.GetInt64())];
+        var name = golden.Json.GetProperty("weights").GetProperty("name_prefix").GetString() + "inception.images";
+        var values = FormulaWeights.Uniforms(name, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(u => (byte)(256 * u));
+        return tensor(values.ToArray()).reshape(shape);
     }
 
     [Fact]

@@ -15,6 +15,7 @@ public sealed partial class ClipTextTests
     [InlineData("openai")]
     [InlineData("whole")]
     [InlineData("huggingface")]
+    [Trait("Category", "Golden")]
     public void The_text_tower_agrees_with_the_golden_tensors(string names)
     {
         using var scope = NewDisposeScope();

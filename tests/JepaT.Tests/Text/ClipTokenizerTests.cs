@@ -12,6 +12,7 @@ public sealed class ClipTokenizerTests
     private static readonly ClipTokenizer Straight = new(), Curly = new(straightQuotes: false);
 
     [Fact]
+    [Trait("Category", "Golden")]
     public void Every_golden_text_has_the_golden_ids()
     {
         using var golden = new Golden("tokenizer");
