@@ -7,7 +7,8 @@ internal static class SamePath
     public static bool Is(string a, string b) =>
         string.Equals(Real(a), Real(b), OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
 
-    private static string Real(string path)
+    /// <summary>The path without any link.</summary>
+    public static string Real(string path)
     {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (Path.GetDirectoryName(full) is not { } parent) return full;

@@ -36,9 +36,18 @@ internal static class CaptionFile
         var rows = new List<(int Line, string File, string Caption)>();
         try
         {
-            using var reader = Sep.New(separator).Reader(o => o with { Unescape = true }).FromText(string.Join('\n', TextLines.Of(path)));
+            var text = string.Join('\n', TextLines.Of(path));
+            using var reader = Sep.New(separator).Reader(o => o with { Unescape = true }).FromText(text);
+            if (!reader.HasRows && IsOpen(text)) throw Open(1);
             var (file, caption) = (Column(FileKeys), Column(CaptionKeys));
-            foreach (var row in reader) rows.Add((row.LineNumberFrom, row[file].ToString(), row[caption].ToString()));
+            foreach (var row in reader)
+                if (IsOpen(row.Span)) throw Open(row.LineNumberFrom);
+                else rows.Add((row.LineNumberFrom, row[file].ToString(), row[caption].ToString()));
+
+            // An open quote takes all that follows for its text.
+            static bool IsOpen(ReadOnlySpan<char> row) => row.Count('"') % 2 != 0;
+
+            UserException Open(int line) => new($"{path}: line {line}: a quote is not closed; a text that holds quotes stands in quotes, and has its own twice: \"a \"\"red\"\" bag\"");
 
             int Column(string[] keys) => reader.Header.ColNames.Select((name, i) => (name, i)).Where(c => keys.Contains(c.name.Trim('"'))).Select(c => (int?)c.i).FirstOrDefault()
                 ?? throw new UserException($"{path}: the first line names no column '{keys[0]}'");

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.RegularExpressions;
+using System.Text.Unicode;
 
 namespace JepaT.Lab;
 
@@ -51,19 +53,35 @@ internal static partial class ClassNames
     private static partial Regex WordNetId();
 }
 
-/// <summary>Lines of a user's text file.</summary>
+/// <summary>Lines of a user's text file: UTF-8, or what its byte order mark says.</summary>
 internal static class TextLines
 {
-    /// <exception cref="UserException">The file cannot be read.</exception>
+    /// <exception cref="UserException">The file cannot be read, or is of another encoding: a text is never changed silently.</exception>
     public static string[] Of(string path)
     {
         try
         {
-            return File.ReadAllLines(path);
+            return File.ReadAllLines(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UserException($"{path}: line {FirstWrong(File.ReadAllBytes(path))}: is not UTF-8: save the file as UTF-8, or convert it, e.g. with iconv -f WINDOWS-1252 -t UTF-8", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UserException($"{path}: cannot be read ({e.Message})", e);
         }
+    }
+
+    // No byte of a longer character looks like the end of a line.
+    private static int FirstWrong(ReadOnlySpan<byte> text)
+    {
+        var number = 0;
+        foreach (var line in text.Split((byte)'\n'))
+        {
+            number++;
+            if (!Utf8.IsValid(text[line])) break;
+        }
+        return number;
     }
 }

@@ -17,7 +17,7 @@ public sealed class ImageFolder
     /// <summary>What the published code says in its place (reference, oddity 4).</summary>
     internal const string NumberedTemplate = "a photo of class {number}";
 
-    private static readonly EnumerationOptions Deep = new() { RecurseSubdirectories = true, IgnoreInaccessible = false, MaxRecursionDepth = 16 };      // links may form circles
+    private static readonly EnumerationOptions Visible = new() { IgnoreInaccessible = false };
 
     private ImageFolder(string root, string[] files, string digest, IReadOnlyList<string> captions, int[] captionIds, bool hasClasses) =>
         (Root, Files, Digest, Captions, CaptionIds, HasClasses) = (root, files, digest, captions, captionIds, hasClasses);
@@ -74,7 +74,7 @@ public sealed class ImageFolder
         if (!Directory.Exists(root)) throw new UserException($"{root}: no such folder; name the one with the pictures");
         try
         {
-            var found = new DirectoryInfo(root).EnumerateFiles("*", Deep)
+            var found = Below(new DirectoryInfo(root), [])
                 .Where(f => PictureFile.Endings.Contains(f.Extension, StringComparer.OrdinalIgnoreCase))
                 .Select(f => (Path: Path.GetRelativePath(root, f.FullName).Replace('\\', '/'), f.Length)).ToList();
             found.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
@@ -84,6 +84,17 @@ public sealed class ImageFolder
         {
             throw new UserException($"{root}: cannot be listed ({e.Message})", e);
         }
+    }
+
+    /// <summary>All files at any depth. Links are followed, unless they lead back to a folder that they are in.</summary>
+    private static IEnumerable<FileInfo> Below(DirectoryInfo folder, string[] within)
+    {
+        var real = within.Length > 0 && folder.LinkTarget is null ? Path.Combine(within[^1], folder.Name) : SamePath.Real(folder.FullName);
+        if (within.Contains(real)) yield break;
+        foreach (var entry in folder.EnumerateFileSystemInfos("*", Visible))
+            if (entry is FileInfo file) yield return file;
+            else
+                foreach (var below in Below((DirectoryInfo)entry, [.. within, real])) yield return below;
     }
 
     private static (string[] Captions, int[] Ids) ByFile(string root, string[] files, string path)

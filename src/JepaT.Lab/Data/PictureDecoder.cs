@@ -114,7 +114,8 @@ internal sealed class PictureDecoder : IDisposable
         {
             var path = folder.PathOf(number);
             if (policy == CorruptPictures.Fail) throw new UserException($"{path}: {e.Message}; replace or delete it, or have corrupt pictures skipped", e);
-            if (corrupt.TryAdd(number, e.Message)) report($"skipped: {path}: {e.Message} ({corrupt.Count} so far)");
+            lock (corrupt)                                                                  // told in the order of the count
+                if (corrupt.TryAdd(number, e.Message)) report($"skipped: {path}: {e.Message} ({corrupt.Count} so far)");
             return false;
         }
     }

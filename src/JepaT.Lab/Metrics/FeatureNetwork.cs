@@ -69,6 +69,7 @@ public sealed class FeatureNetwork : IFeatureNetwork, IDisposable
                 if (!w.shape.SequenceEqual(shape))
                     throw Wrong($"tensor {name} is ({string.Join(", ", w.shape)}), wanted ({string.Join(", ", shape)})");
                 if (w.dtype != ScalarType.Float32) throw Wrong($"tensor {name} is {w.dtype}, wanted Float32");
+                WeightMatch.RequireFinite(w, name, path ?? FileName);
             }
             var unknown = weights.Keys.Except(Shapes().Select(s => s.Name)).FirstOrDefault();
             if (unknown is not null) throw Wrong($"tensor {unknown} is unknown");

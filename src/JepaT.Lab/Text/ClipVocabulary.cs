@@ -87,7 +87,9 @@ internal sealed class ClipVocabulary
         var missing = Names(merges).FirstOrDefault(name => !ids.ContainsKey(name));
         if (missing is not null) throw Broken(file, $"it lacks '{missing}', which merges.txt beside it makes");
         var odd = ids.FirstOrDefault(x => x.Value < 0 || x.Value >= ids.Count);
-        return odd.Key is null ? ids : throw Broken(file, $"the id {odd.Value} of '{odd.Key}' is outside its {ids.Count:N0} names");
+        if (odd.Key is not null) throw Broken(file, $"the id {odd.Value} of '{odd.Key}' is outside its {ids.Count:N0} names");
+        return ids.GroupBy(x => x.Value).FirstOrDefault(g => g.Count() > 1)?.ToList() is not { } same ? ids
+            : throw Broken(file, $"'{same[0].Key}' and '{same[1].Key}' have the same id {same[0].Value}");
     }
 
     private static string Read(string path)

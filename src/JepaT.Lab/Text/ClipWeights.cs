@@ -24,7 +24,8 @@ internal static class ClipWeights
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var text = file.Where(w => !Others.Any(o => w.Key.StartsWith(o, StringComparison.Ordinal)));
+        var text = file.Where(w => !Others.Any(o => w.Key.StartsWith(o, StringComparison.Ordinal))).ToList();
+        foreach (var (name, w) in text) WeightMatch.RequireFinite(w, name, source);                     // here it has the name of the file
         var named = text.Any(w => w.Key.StartsWith(HuggingFace, StringComparison.Ordinal)) ? Rename(text) : text.ToDictionary();
         var weights = named.ToDictionary(w => w.Key, w => w.Value.is_floating_point() ? w.Value.cpu().to(float32) : w.Value);
         var own = Shapes(weights, source).ToDictionary(s => s.Name, s => empty(s.Shape, dtype: float32));

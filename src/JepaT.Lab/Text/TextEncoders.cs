@@ -48,7 +48,6 @@ public static class TextEncoders
     {
         var places = string.IsNullOrEmpty(given) ? ClipFiles.Select(f => Path.Combine(folder, f)) : [given];
         return places.FirstOrDefault(File.Exists) ?? throw new UserException(
-            $"{places.First()}: missing; the weights of CLIP ViT-B/32 are {HuggingFaceFile}, or {OpenAiFile} (the SHA-256 is in the address; that one is a "
-            + $"TorchScript archive, of which the state dict is wanted); put the file into {folder} as {string.Join(" or ", ClipFiles)}, or name it");
+            $"{places.First()}: missing; the weights of CLIP ViT-B/32 are {HuggingFaceFile}, or {OpenAiFile} (the SHA-256 is in the address); put the file into {folder} as {string.Join(" or ", ClipFiles)}, or name it");
     }
 }

@@ -166,7 +166,7 @@ internal sealed class Trainer : IDisposable
     }
 
     private DivergedException Diverged(string name, double value) =>
-        new($"step {Step + 1}: the {name} is {value}; the last good checkpoint is kept ({checkpoint}): lower training.learning_rate and start anew");
+        new($"step {Step + 1}: the {name} is {value}; {(File.Exists(checkpoint) ? $"the last good checkpoint is kept ({checkpoint})" : "there is no checkpoint yet")}: lower training.learning_rate and start anew");
 }
 
 /// <summary>Rate over the steps since it was last asked, evaluation and saving not counted.</summary>

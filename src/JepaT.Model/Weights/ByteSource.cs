@@ -41,6 +41,9 @@ internal sealed class MappedFile : ByteSource
         if (Directory.Exists(path)) throw new UserException($"{path}: is a folder; name a file in it, or the index (*.index.json) of weights in several files");
         try
         {
+            // Asked before it is opened: to open a pipe is to wait for its writer.
+            var target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
+            if (target is FileInfo { Exists: true, Length: 0 }) throw new UserException($"{path}: is empty, or a pipe or device: name a file, or fetch or write it again");
             var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             if (file.Length > 0) return new(MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false), file.Length);
             file.Dispose();
@@ -49,7 +52,7 @@ internal sealed class MappedFile : ByteSource
         {
             throw new UserException($"{path}: cannot be opened ({e.Message})", e);
         }
-        throw new UserException($"{path}: is empty; fetch or write it again");
+        throw new UserException($"{path}: is empty: fetch or write it again");
     }
 
     public override void Dispose()

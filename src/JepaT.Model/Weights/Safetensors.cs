@@ -68,7 +68,7 @@ public static class Safetensors
             {
                 var type = tensor.ElementType;
                 json.WriteStartObject(tensor.Name);
-                json.WriteString("dtype", type.Safetensors ?? throw new UserException($"tensor {tensor.Name} is {type.Name}, which safetensors has not: convert it"));
+                json.WriteString("dtype", type.Safetensors ?? throw new UserException($"{tensor.Source}tensor {Plain.Text(tensor.Name)} is {type.Name}, which safetensors has not: write a .pth file"));
                 json.WriteStartArray("shape");
                 foreach (var n in tensor.Shape) json.WriteNumberValue(n);
                 json.WriteEndArray();

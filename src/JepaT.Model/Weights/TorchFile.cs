@@ -12,7 +12,7 @@ internal sealed record TorchFile(string Format, object? Root, IReadOnlyDictionar
 {
     private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
 
-    // PROTO, LONG1, 10 bytes: the magic number, little endian, as pickled.
+    // LONG1, 10 bytes: the magic number, little endian, as pickled; PROTO stands before it.
     private static ReadOnlySpan<byte> LegacyStart => [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
     /// <summary>Reads a file of either format; null where it begins as neither.</summary>
@@ -23,6 +23,8 @@ internal sealed record TorchFile(string Format, object? Root, IReadOnlyDictionar
         file.Read(0, start);
         if (start.StartsWith("PK\x03\x04"u8)) return ReadZip(file);
         if (start.Length > 0 && start[0] == 0x80) return ReadLegacy(file, start);
+        if (start.StartsWith("L119547037146038801333356L\n"u8))                           // the magic number as protocols 0 and 1 write it
+            throw new MalformedException("was pickled with protocol 0 or 1, which is not read: load it in PyTorch and save it with the usual pickle_protocol");
         if (start.Length == 262 && start[257..].SequenceEqual("ustar"u8))
             throw new MalformedException("is a tar archive, the format of PyTorch before 0.2: load it in PyTorch and save it again");
         return null;
@@ -57,7 +59,9 @@ internal sealed record TorchFile(string Format, object? Root, IReadOnlyDictionar
     /// <summary>Magic number, protocol and system as pickles, the value, the list of its storages' keys; then each one's length and numbers.</summary>
     private static TorchFile ReadLegacy(ByteSource file, ReadOnlySpan<byte> start)
     {
-        if (!start[2..].StartsWith(LegacyStart)) throw new MalformedException("is a pickle, but not one of PyTorch's weights files: save a state dictionary with torch.save");
+        var frame = start is [_, >= 4, 0x95, ..] ? 9 : 0;                                  // FRAME and its length, from protocol 4 on
+        if (start.Length < 2 + frame + LegacyStart.Length) throw new MalformedException("ends too early (is it cut off?)");
+        if (!start[(2 + frame)..].StartsWith(LegacyStart)) throw new MalformedException("is a pickle, but not one of PyTorch's weights files: save a state dictionary with torch.save");
         var reader = new ByteReader(file, 0, file.Length);
         if (Unpickle() is not BigInteger magic || magic != Magic || Unpickle() is not 1001L) throw new MalformedException("is a PyTorch file of an unknown version");
         if (Unpickle() is PickleDict system && system.Items.Any(i => i is ("little_endian", false))) throw BigEndian();

@@ -74,7 +74,7 @@ public static class TorchWriter
             Code('(');
             Code('(');
             Text("storage");
-            Global("torch", type.Storage ?? throw new UserException($"tensor {tensor.Name} is {type.Name}, which PyTorch files are not written with here: write a .safetensors file"));
+            Global("torch", type.Storage ?? throw new UserException($"{tensor.Source}tensor {Plain.Text(tensor.Name)} is {type.Name}, which PyTorch files are not written with here: write a .safetensors file"));
             Text(key.ToString(System.Globalization.CultureInfo.InvariantCulture));
             Text("cpu");
             Integer(tensor.Bytes / type.Size);

@@ -35,9 +35,9 @@ public sealed class WeightFile : IDisposable
         {
             var sections = Read(isPart);
             Sections = [.. sections.Keys];
-            Section = section ?? WeightSections.Default(Sections) ?? throw new UserException($"{path}: holds several sections ({Plain.List([.. Sections], 12)}): name one of them");
+            Section = section ?? WeightSections.Default(Sections) ?? throw new UserException($"{path}: holds several sections ({Named(Sections)}): name one of them");
             if (!sections.TryGetValue(Section, out var chosen))
-                throw new UserException($"{path}: has no section '{Section}'; there {(Sections.Count == 1 && Section.Length > 0 && Sections[0].Length == 0 ? "are none" : $"are {Plain.List([.. Sections], 12)}")}");
+                throw new UserException($"{path}: has no section '{Section}'; there {(Sections.Count == 1 && Section.Length > 0 && Sections[0].Length == 0 ? "are none" : $"are {Named(Sections)}")}");
             if (chosen.Where(t => !t.IsExpanded).Sum(t => (decimal)t.Bytes) > (decimal)Length * MostSharing) throw new MalformedException("its tensors are many times as large as the file");
             tensors = chosen.ToDictionary(t => t.Name);
             Entries = [.. chosen.Select(t => new WeightEntry(t.Name, t.Type.Name, t.Shape, t.Bytes) { ScalarType = t.Type.Torch })];
@@ -115,9 +115,9 @@ public sealed class WeightFile : IDisposable
     public WeightToWrite ToWrite(string name, string newName, ScalarType? type = null)
     {
         var tensor = Find(name);
-        if (tensor.IsContiguous && (type is null || type == tensor.Type.Torch)) return new(newName, tensor);
+        if (tensor.IsContiguous && (type is null || type == tensor.Type.Torch)) return new(newName, tensor) { Source = $"{Path}: " };
         var own = tensor.Type.Torch ?? throw new UserException($"{Path}: tensor {Plain.Text(name)} is {tensor.Type.Name}, which cannot be converted here");
-        return new(newName, type ?? own, tensor.Shape, () => Read(name));
+        return new(newName, type ?? own, tensor.Shape, () => Read(name)) { Source = $"{Path}: " };
     }
 
     /// <summary>Reads all tensors of the section; the caller owns them.</summary>
@@ -142,6 +142,8 @@ public sealed class WeightFile : IDisposable
     {
         foreach (var source in sources) source.Dispose();
     }
+
+    private static string Named(IEnumerable<string> sections) => Plain.List([.. sections.Select(s => s.Length == 0 ? "(no name)" : s)], 12);
 
     private StoredTensor Find(string name) => tensors.TryGetValue(name, out var tensor) ? tensor : throw new UserException($"{Path}: has no tensor {Plain.Text(name)}");
 

@@ -40,13 +40,13 @@ public static class WeightMatch
     /// <param name="weights">What the file holds.</param>
     /// <param name="source">The file's name, for messages.</param>
     /// <param name="hint">What may be the reason, in brackets after the message.</param>
-    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
+    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type, or names what is not finite.</exception>
     public static void Copy(IReadOnlyList<(string Name, Tensor Value)> own, IReadOnlyDictionary<string, Tensor> weights, string source,
         string hint = OtherArchitecture)
     {
         var report = Compare(own, weights.ToDictionary(w => w.Key, w => ((IReadOnlyList<long>)w.Value.shape, (ScalarType?)w.Value.dtype)), source, exactType: true);
         Require(report, hint);
-        Fill(own, report, name => weights[name].alias());
+        Fill(own, report, source, name => name, name => weights[name].alias());
     }
 
     /// <summary>
@@ -56,12 +56,12 @@ public static class WeightMatch
     /// <param name="file">The file, at the section wanted.</param>
     /// <param name="rename">The network's name of a name in the file; null: the tensor is passed over.</param>
     /// <param name="hint">What may be the reason, in brackets after the message.</param>
-    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type.</exception>
+    /// <exception cref="UserException">Lists what is missing, surplus or of another shape or type, or names what is not finite.</exception>
     public static WeightReport Copy(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename = null, string hint = OtherArchitecture)
     {
         var (report, names) = Compare(own, file, rename);
         Require(report, hint);
-        Fill(own, report, name => file.Read(names[name]));
+        Fill(own, report, file.Path, name => names[name], file.Read);
         return report;
     }
 
@@ -69,12 +69,12 @@ public static class WeightMatch
     /// <param name="own">The network's tensors, of which those found are overwritten.</param>
     /// <param name="file">The file, at the section wanted.</param>
     /// <param name="rename">The network's name of a name in the file; null: the tensor is passed over.</param>
-    /// <exception cref="UserException">Nothing agrees.</exception>
+    /// <exception cref="UserException">Nothing agrees, or a number is not finite.</exception>
     public static WeightReport CopyPartial(IReadOnlyList<(string Name, Tensor Value)> own, WeightFile file, Func<string, string?>? rename = null)
     {
         var (report, names) = Compare(own, file, rename);
         RequireAny(report);
-        Fill(own, report, name => file.Read(names[name]));
+        Fill(own, report, file.Path, name => names[name], file.Read);
         return report;
     }
 
@@ -136,14 +136,28 @@ public static class WeightMatch
         if (report.Copied.Count == 0) throw new UserException($"{report.Source}: nothing in it fits this model, {report.Summary(3)} (is it of another model, or another section?)");
     }
 
-    private static void Fill(IReadOnlyList<(string Name, Tensor Value)> own, WeightReport report, Func<string, Tensor> read)
+    /// <summary>Refuses numbers that would make all that is computed with them NaN.</summary>
+    /// <param name="weight">The numbers.</param>
+    /// <param name="name">Their name in the file.</param>
+    /// <param name="source">The file's name.</param>
+    /// <exception cref="UserException">One of them is NaN or infinite.</exception>
+    public static void RequireFinite(Tensor weight, string name, string source)
+    {
+        using var finite = weight.isfinite();
+        using var all = finite.all();
+        if (!all.item<bool>()) throw new UserException($"{source}: tensor {Plain.Text(name)} holds NaN or infinity: the training that made it diverged, or the file is damaged; take another");
+    }
+
+    // Checked after the copy, since a conversion to a smaller type may overflow.
+    private static void Fill(IReadOnlyList<(string Name, Tensor Value)> own, WeightReport report, string source, Func<string, string> nameOf, Func<string, Tensor> read)
     {
         using var noGrad = no_grad();
         var wanted = report.Copied.ToHashSet();
         foreach (var (name, value) in own.Where(p => wanted.Contains(p.Name)))
         {
-            using var weight = read(name);
+            using var weight = read(nameOf(name));
             value.copy_(weight);
+            RequireFinite(value, nameOf(name), source);
         }
     }
 }

@@ -30,6 +30,9 @@ public sealed class WeightToWrite
     /// <summary>Its shape.</summary>
     public IReadOnlyList<long> Shape { get; }
 
+    /// <summary>The file that it comes from, as messages begin.</summary>
+    internal string Source { get; init; } = "";
+
     internal ElementType ElementType { get; }
 
     internal long Bytes { get; }

@@ -75,6 +75,21 @@ public sealed class FolderDataTests
     }
 
     [Fact]
+    public void Skipped_pictures_are_counted_one_by_one()
+    {
+        const int count = 200;
+        using var set = new PictureFolder(count, "a");
+        for (var i = 0; i < count; i++) set.Write($"a/{i:000}.png", [1]);
+        var told = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var decoder = new PictureDecoder(set.Open(), Side, CorruptPictures.Skip, threads: 8, ahead: count, told.Enqueue);
+
+        using var batch = decoder.Begin([.. Enumerable.Range(0, count).Select(i => (long)i)]);
+        batch.Wait(TestContext.Current.CancellationToken);
+
+        Assert.Equal(Enumerable.Range(1, count).Select(i => $"({i} so far)"), told.Select(t => t[t.LastIndexOf('(')..]));
+    }
+
+    [Fact]
     public void A_corrupt_picture_can_end_the_program_by_name()
     {
         using var set = new PictureFolder(2, "a");

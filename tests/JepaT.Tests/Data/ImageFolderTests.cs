@@ -1,3 +1,4 @@
+using System.Text;
 using JepaT.Lab;
 using JepaT.Model;
 
@@ -55,6 +56,9 @@ public sealed class ImageFolderTests
     [InlineData("c.csv", "name,caption\na.png,x\n", "no column 'file'")]
     [InlineData("c.csv", "file,caption\na.png\n", "is no CSV file")]
     [InlineData("c.csv", "file,caption\na.png,\n", "line 2: file or caption is empty")]
+    [InlineData("c.csv", "file,caption\na.png,x\nb.png,\"a red bag\n", "line 3: a quote is not closed")]
+    [InlineData("c.tsv", "file\tcaption\na.png\t\"x\nb.png\t\"y\"\n", "line 2: a quote is not closed")]
+    [InlineData("c.csv", "file,\"caption\na.png,x\nb.png,y\n", "line 1: a quote is not closed")]
     [InlineData("c.csv", "", "c.csv: ")]
     [InlineData("c.jsonl", "{\"file\": \"a.png\"}\n", "line 1: no object with 'caption' as text")]
     [InlineData("c.jsonl", "{\"file\": 1, \"caption\": \"x\"}\n", "line 1: no object with 'file' as text")]
@@ -72,6 +76,56 @@ public sealed class ImageFolderTests
 
         Assert.Contains(message, told, StringComparison.Ordinal);
         Assert.StartsWith(path, told, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("c.csv", "file,caption\na.png,a shoe\nb.png,a café\n", 3)]
+    [InlineData("c.tsv", "file\tcaption\r\na.png\ta café\r\nb.png\ta shoe\r\n", 2)]
+    [InlineData("c.jsonl", "{\"file\": \"a.png\", \"caption\": \"é\"}\n{\"file\": \"b.png\", \"caption\": \"x\"}\n", 1)]
+    public void Captions_that_are_not_UTF_8_are_refused_by_line(string name, string text, int line)
+    {
+        using var set = new PictureFolder();
+        set.Write("a.png", [1]);
+        set.Write("b.png", [1]);
+        var path = set.Beside(name);
+
+        foreach (var good in new Encoding[] { new UTF8Encoding(false), new UTF8Encoding(true), Encoding.Unicode })
+        {
+            File.WriteAllText(path, text, good);
+            Assert.Contains(set.Open(path).Captions, c => c.Contains('é', StringComparison.Ordinal));
+        }
+        File.WriteAllText(path, text, Encoding.Latin1);
+
+        var told = Assert.Throws<UserException>(() => set.Open(path)).Message;
+
+        Assert.StartsWith($"{path}: line {line}: is not UTF-8: ", told, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', told);
+    }
+
+    [Fact]
+    public void A_table_of_classes_that_is_not_UTF_8_is_refused_by_line()
+    {
+        using var set = new PictureFolder(1, "n01440764", "n01443537");
+        File.WriteAllText(set.Beside("words.txt"), "n01440764\ttench\nn01443537\tpoisson doré\n", Encoding.Latin1);
+
+        Assert.Contains("words.txt: line 2: is not UTF-8: ", Assert.Throws<UserException>(() => set.Open()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Links_are_followed_but_not_in_circles()
+    {
+        using var set = new PictureFolder(1, "a", "b");
+        using var other = new PictureFolder(1, "c");
+        Directory.CreateSymbolicLink(set["c"], other["c"]);                     // elsewhere: its pictures count
+        Directory.CreateSymbolicLink(set["a/up"], set.Root);                    // circles: of the whole, of itself, by way of elsewhere
+        Directory.CreateSymbolicLink(set["b/self"], set["b"]);
+        Directory.CreateSymbolicLink(other["c/back"], set.Root);
+        Directory.CreateSymbolicLink(set["b/dead"], set["nothing"]);
+
+        Assert.Equal(["a/000.png", "b/000.png", "c/000.png"], set.Open().Files);
+
+        Directory.CreateSymbolicLink(set.Beside("link"), set.Root);             // the folder itself may be one
+        Assert.Equal(["a/000.png", "b/000.png", "c/000.png"], ImageFolder.Open(set.Beside("link")).Files);
     }
 
     [Fact]

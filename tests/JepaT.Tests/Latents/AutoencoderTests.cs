@@ -104,6 +104,15 @@ public sealed class AutoencoderTests(AutoencoderFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public void A_file_with_a_weight_that_is_not_finite_is_refused_by_name()
+    {
+        var weights = new Autoencoder.Net().Tensors().ToDictionary(t => t.Name, t => zeros_like(t.Value));
+        weights["decoder.conv_out.bias"] = full_like(weights["decoder.conv_out.bias"], float.NaN);
+
+        Assert.StartsWith("kl16.ckpt: tensor decoder.conv_out.bias holds NaN or infinity", Assert.Throws<UserException>(() => Autoencoder.From(weights, "kl16.ckpt")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_sample_is_mean_and_spread_scaled_with_the_log_variance_clipped()
     {
         var mean = full([1, 16, 1, 2], 2f);

@@ -88,6 +88,7 @@ public sealed class FeatureNetworkTests : IDisposable
         Refused(w => w.Remove("item.weight"), "item.weight is missing");
         Refused(w => w["extra"] = zeros(1), "extra is unknown");
         Refused(w => w["item.bias"] = w["item.bias"].to(ScalarType.Float64), "item.bias is Float64");
+        Refused(w => w["item.bias"] = w["item.bias"] / 0, "item.bias holds NaN or infinity");
     }
 
     [Fact]

@@ -151,6 +151,8 @@ public sealed class InceptionTests(InceptionFixture fixture) : IDisposable
         Refused(w => w["fc.weight"] = zeros(1000, 2048), "fc.weight is (1000, 2048), wanted (1008, 2048)");
         Refused(w => w.Remove("Mixed_7c.branch_pool.bn.running_var"), "missing: Mixed_7c.branch_pool.bn.running_var");
         Refused(w => w["AuxLogits.fc.weight"] = zeros(1), "surplus: AuxLogits.fc.weight");
+        var notFinite = Assert.Throws<UserException>(() => Inception.From(Changed(w => w["fc.bias"] = full(1008, float.NegativeInfinity)), "x.pth", "")).Message;
+        Assert.StartsWith("x.pth: tensor fc.bias holds NaN or infinity", notFinite, StringComparison.Ordinal);
     }
 
     [Fact]

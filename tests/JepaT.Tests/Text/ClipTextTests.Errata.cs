@@ -7,6 +7,18 @@ namespace JepaT.Tests;
 
 public sealed partial class ClipTextTests
 {
+    [Theory]
+    [InlineData(false, "transformer.resblocks.1.mlp.c_fc.bias")]
+    [InlineData(true, "text_model.encoder.layers.1.mlp.fc1.bias")]
+    public void Weights_that_are_not_finite_are_refused_by_the_file_s_name(bool huggingFace, string name)
+    {
+        using var scope = NewDisposeScope();
+        var weights = huggingFace ? HuggingFace(SmallWeights()) : SmallWeights();
+        weights[name] = weights[name] / 0;
+
+        Assert.StartsWith($"x.pt: tensor {name} holds NaN or infinity", Assert.Throws<UserException>(() => new ClipText(weights, "x.pt", Tokenizer)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Erratum_3_leaves_embeddings_attention_inputs_and_the_projection_and_nothing_else()
     {

@@ -111,6 +111,20 @@ public sealed class ClipTokenizerTests
         Assert.Contains("vocab.json: not a vocabulary of CLIP: it lacks '!'", e.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_vocab_json_with_an_id_twice_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        var v = ClipVocabulary.Embedded();
+        File.WriteAllText(folder.File("merges.txt"), "header\n" + string.Join('\n', v.Merges));
+        File.WriteAllText(folder.File("vocab.json"), JsonSerializer.Serialize(new Dictionary<string, int>(v.Ids) { ["photo</w>"] = 5 }));
+
+        var e = Assert.Throws<UserException>(() => new ClipTokenizer(folder.Path));
+
+        Assert.StartsWith($"{folder.File("vocab.json")}: not a vocabulary of CLIP: '{v.Ids.First(x => x.Value == 5).Key}' and 'photo</w>' have the same id 5", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
     private static int[] Padded(ClipTokenizer tokenizer, string text, int context)
     {
         var ids = tokenizer.Tokenize(text, context);

@@ -116,10 +116,40 @@ public sealed partial class TrainerTests : IDisposable
         var error = Assert.Throws<DivergedException>(() => trainer.Run(poison, CancellationToken.None));
 
         Assert.Contains("step 4: the flow loss is NaN", error.Message, StringComparison.Ordinal);
+        Assert.Contains(Path.Combine(Folder("nan"), Checkpoint.FileName), error.Message, StringComparison.Ordinal);
         using var again = new Trainer(experiment, data, text, Folder("nan"));
         again.Resume();
         Assert.Equal(2, again.Step);
         Assert.All(again.Model.StateDict(), w => Assert.True(w.Value.isfinite().all().item<bool>()));
+    }
+
+    [Fact]
+    public void A_loss_that_is_not_finite_before_the_first_checkpoint_names_none()
+    {
+        using var trainer = new Trainer(Tiny(), data, text, Folder("early"));
+        using (no_grad()) trainer.Model.StateDict()["mask_token"].fill_(float.NaN);
+
+        var message = Assert.Throws<DivergedException>(() => trainer.Run(new Quiet(), CancellationToken.None)).Message;
+
+        Assert.Equal("step 1: the flow loss is NaN; there is no checkpoint yet: lower training.learning_rate and start anew", message);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Weights_to_start_from_that_are_not_finite_are_refused_by_name(bool partial)
+    {
+        var init = Path.Combine(folder.FullName, "init.safetensors");
+        using (var model = new JepaModel(Tiny().ResolvedModel))
+        {
+            using (no_grad()) model.StateDict()["mask_token"][TensorIndex.Ellipsis, 3] = float.NaN;
+            Safetensors.Save(init, model.StateDict().Select(w => KeyValuePair.Create("module." + w.Key, w.Value)));
+        }
+        var experiment = Tiny() with { Training = Tiny().Training with { Init = init, InitPartial = partial } };
+
+        var message = Assert.Throws<UserException>(() => new Trainer(experiment, data, text, Folder("init"))).Message;
+
+        Assert.StartsWith($"{init}: tensor module.mask_token holds NaN or infinity", message, StringComparison.Ordinal);
     }
 
     [Fact]

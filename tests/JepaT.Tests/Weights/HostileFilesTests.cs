@@ -67,6 +67,44 @@ public sealed class HostileFilesTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("types.safetensors")]
+    [InlineData("types.pth")]
+    [InlineData("types-legacy.pth")]
+    public void The_first_bytes_alone_are_refused(string name)
+    {
+        var (original, path) = (Original(name), folder.File("start"));
+        for (var length = 0; length <= 20; length++)
+        {
+            File.WriteAllBytes(path, original[..length]);
+            Assert.StartsWith(path + ": ", Try(path, $"{name} cut to {length}") ?? "(was read)", StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_pipe_is_refused_and_not_waited_for()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no pipes among its files");
+        var path = folder.File("pipe.pth");
+        using (var mkfifo = Process.Start("mkfifo", [path])) await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
+        File.CreateSymbolicLink(folder.File("link.pth"), path);
+
+        foreach (var name in new[] { path, folder.File("link.pth"), "/dev/zero" })
+        {
+            var open = Task.Run(() => Assert.Throws<UserException>(() => WeightFile.Open(name)).Message, TestContext.Current.CancellationToken);
+            Assert.StartsWith($"{name}: is empty, or a pipe or device", await open.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_legacy_file_of_an_old_pickle_protocol_is_told()
+    {
+        var path = folder.File("in.pth");
+        File.WriteAllText(path, "L119547037146038801333356L\n.I1001\n.");
+
+        Assert.Contains("was pickled with protocol 0 or 1", Try(path, "protocol 1") ?? "(was read)", StringComparison.Ordinal);
+    }
+
     public static TheoryData<string, string> Pickles => new()
     {
         { "nested lists", "deeper than 32 levels" },
@@ -116,11 +154,14 @@ public sealed class HostileFilesTests : IDisposable
     public void What_the_harmful_pickles_are_made_of_is_read_when_it_is_right(string kind)
     {
         var path = folder.File("in.pth");
-        File.WriteAllBytes(path, HostilePickle.Legacy(kind));
+        foreach (var protocol in new byte[] { 2, 4, 5 })
+        {
+            File.WriteAllBytes(path, HostilePickle.Legacy(kind, protocol));
 
-        using var file = WeightFile.Open(path);
+            using var file = WeightFile.Open(path);
 
-        WeightSamples.AssertEqual(new Dictionary<string, Tensor> { ["a"] = tensor(new[] { 1f, 2f, 3f, 4f }).reshape(2, 2) }, file);
+            WeightSamples.AssertEqual(new Dictionary<string, Tensor> { ["a"] = tensor(new[] { 1f, 2f, 3f, 4f }).reshape(2, 2) }, file);
+        }
     }
 
     [Theory]

@@ -8,22 +8,25 @@ internal static class HostilePickle
 {
     private const long Huge = 1L << 62;
 
-    public static byte[] Legacy(string kind)
+    public static byte[] Legacy(string kind, byte protocol = 2)
     {
         var value = Value(kind);
         var (count, numel) = kind switch { "a huge storage" => (4, 1L << 60), "ten thousand names of one storage" => (4096, 4096), "plain bytes" => (4, 16), _ => (4, 4) };
         MemoryStream file = new();
-        file.Write([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.']);
-        file.Write([0x80, 2, (byte)'M', 0xe9, 0x03, (byte)'.']);
-        file.Write([0x80, 2, .. Join("}", Text("little_endian")), 0x88, .. Join("s.")]);
-        file.Write([0x80, 2, .. value, (byte)'.']);
+        Pickle(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.');
+        Pickle((byte)'M', 0xe9, 0x03, (byte)'.');
+        Pickle([.. Join("}", Text("little_endian")), 0x88, .. Join("s.")]);
+        Pickle([.. value, (byte)'.']);
         var usesStorage = value.AsSpan().IndexOf("Storage\n"u8) >= 0;
-        file.Write([0x80, 2, .. Join("]", usesStorage ? Join(Text("0"), "a.") : Join("."))]);
+        Pickle(Join("]", usesStorage ? Join(Text("0"), "a.") : Join(".")));
         var data = new byte[8 + 4 * count];
         BinaryPrimitives.WriteInt64LittleEndian(data, numel);
         for (var i = 0; i < count; i++) BinaryPrimitives.WriteSingleLittleEndian(data.AsSpan(8 + 4 * i), i + 1);
         file.Write(data);
         return file.ToArray();
+
+        // From protocol 4 on, Python puts a pickle into frames.
+        void Pickle(params byte[] body) => file.Write(protocol < 4 ? [0x80, protocol, .. body] : [0x80, protocol, 0x95, .. BitConverter.GetBytes((long)body.Length), .. body]);
     }
 
     private static byte[] Value(string kind) => kind switch

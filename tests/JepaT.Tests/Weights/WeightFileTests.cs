@@ -92,6 +92,8 @@ public sealed class WeightFileTests : IDisposable
         using var file = WeightFile.Open(WeightSamples.File("training.pth"));
 
         Assert.Contains("has no section 'emma'; there are model, model_ema, optimizer", Fails(WeightSamples.File("training.pth"), "emma"), StringComparison.Ordinal);
+        using (var stream = File.Create(folder.File("loose.pth"))) TorchWriter.Save(stream, [("model", [new("a", ones(1))]), ("", [new("b", ones(1))])]);
+        Assert.EndsWith("has no section 'emma'; there are model, (no name)", Fails(folder.File("loose.pth"), "emma"), StringComparison.Ordinal);
         Assert.Contains("has no section 'model'; there are none", Fails(WeightSamples.File("types.pth"), "model"), StringComparison.Ordinal);
         Assert.Contains("has no tensor c.weight", Assert.Throws<UserException>(() => file.Read("c.weight")).Message, StringComparison.Ordinal);
         Assert.Contains("cannot be opened", Fails(folder.File("nowhere.pth")), StringComparison.Ordinal);

@@ -131,7 +131,22 @@ public sealed class WeightsCommandTests : IDisposable
             Assert.Equal(File.ReadAllBytes(path)[^(bytes + 4)..], File.ReadAllBytes(output)[^(bytes + 4)..]);
         }
         Assert.Contains($"dtype\":\"{dtype}", File.ReadAllText(output), StringComparison.Ordinal);
-        Assert.Contains("write a .safetensors file", Run("weights", "convert", path, folder.File("c.pth")).Error, StringComparison.Ordinal);
+        var error = Run("weights", "convert", path, folder.File("c.pth")).Error;
+        Assert.StartsWith($"{path}: tensor x is ", error.Replace("error: ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("write a .safetensors file", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_safetensors_cannot_hold_is_told_with_the_file()
+    {
+        var path = folder.File("a.pth");
+        using (var stream = File.Create(path)) TorchWriter.Save(stream, [new WeightToWrite("z", zeros(2, ScalarType.ComplexFloat64))]);
+
+        var (error, code) = Run("weights", "convert", path, folder.File("b.safetensors"));
+
+        Assert.Equal(1, code);
+        Assert.Contains($"{path}: tensor z is complex128, which safetensors has not: write a .pth file", error, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("b.safetensors")));
     }
 
     [Theory]
