@@ -49,11 +49,15 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         using var stop = new StopSignal();
         if (!folder.HasCheckpoint) Trainer.RequireInit(experiment);
         using var bench = new Workbench(experiment, store!);
-        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named);
-        var output = AnsiConsole.Console.Profile.Out.Writer;
-        foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
-        output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
+        TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named, trained: Print);
         return 0;
+
+        void Print(RunResult result)
+        {
+            var output = AnsiConsole.Console.Profile.Out.Writer;
+            foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
+            output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
+        }
     }
 
     private static (Experiment, RunFolder) New(Settings settings)

@@ -31,9 +31,9 @@ internal sealed class TrainingRun : ITrainingObserver
     /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
     /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
-    /// <exception cref="UserException">The folder is in use, a file or the store cannot be written; run marked FAILED.</exception>
+    /// <exception cref="UserException">The folder is in use, a file cannot be written, or at the end the store could not be; run marked FAILED.</exception>
     public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop,
-        IRunWatcher? watcher = null, string? named = null)
+        IRunWatcher? watcher = null, string? named = null, Action<RunResult>? trained = null)
     {
         if (named is not null && (folder.RunId ?? named) != named)
             throw new UserException($"MLFLOW_RUN_ID={named} names another run than that of {folder.Path} ({folder.RunId}): unset it");
@@ -59,6 +59,7 @@ internal sealed class TrainingRun : ITrainingObserver
             progress.Report(trainer.Step);
             var run = new TrainingRun(experiment, bench, log, curves, progress, watcher, stop);
             trainer.Run(run, stop);
+            trained?.Invoke(run.Result(trainer));                       // before the store, which may not take all
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
             log.Finish(RunStatus.Finished);
             if (folder.RunId != log.RunId) folder.SetRunId(log.RunId);              // the server has given it its id meanwhile
@@ -116,7 +117,7 @@ internal sealed class TrainingRun : ITrainingObserver
 
     private void Report(long step) => progress.Report(step, string.Join(", ", new[] { loss, fid }.Where(s => s is not null)));
 
-    public void Saved(long step, string path) => log.Flush();
+    public void Saved(long step, string path) => log.Hurry();
 
     private void Metric(string name, double value, long step)
     {

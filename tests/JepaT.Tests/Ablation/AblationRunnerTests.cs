@@ -277,6 +277,7 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.True(error is null or UserException, error?.ToString());      // the parent's own values may still have found room
         Assert.Contains("none, seed 0: failed", said.ToString(), StringComparison.Ordinal);
         Assert.Contains("the disk is full", said.ToString(), StringComparison.Ordinal);
+        Assert.All(new[] { "none-seed0", "full-seed0" }, name => Assert.Equal(8, Checkpoint.StepOf(new RunFolder(Path.Combine(Output, name)).Checkpoint)));      // the store is not in the way
         store.LimitPages(1_000_000);
         Assert.All(runner.Run([], TestContext.Current.CancellationToken).Runs, r => Assert.Equal(("FINISHED", null), (r.Status, r.Error)));
     }

@@ -272,6 +272,34 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
+    public void A_run_deleted_while_it_trains_is_told_once_and_its_values_are_sent_when_it_is_restored()
+    {
+        using var server = new FaultyServer(told);
+        string id;
+        using (var store = Open(server.Uri))
+        {
+            var log = RunLogger.Start(store, "away", "run", warnings: said);
+            id = log.RunId;
+            log.Flush();
+            told.Runs[id].Deleted = true;
+            for (var i = 0; i < 20; i++)
+            {
+                log.Metric("m", i, i);      // training goes on
+                if (i % 10 == 0) log.Flush();
+            }
+            log.Finish(patience: Second);
+        }
+        Assert.Empty(told.Runs[id].Metrics);
+        told.Runs[id].Deleted = false;
+
+        Assert.True(Sync(new StringWriter()));
+
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => (long)i), told.Runs[id].Metrics.Select(m => m.Step));
+        Assert.Equal("FINISHED", told.Runs[id].Status);
+        Assert.Single(said.ToString().Split('\n'), line => line.Contains("restore it", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_server_is_not_asked_before_the_time_it_says()
     {
         using var server = new FaultyServer(told, (n, path) => n is > 0 and < 12 && path.EndsWith("log-batch", StringComparison.Ordinal) ? new Fault(false, 429, 2) : null);

@@ -4,8 +4,9 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// Logs one run. Calls only queue; a thread of its own writes batches several times a second, so the training loop never waits and a
-/// killed process loses at most its last second. While a database is locked by another program the values stay in memory and are tried
-/// again; while a server is away they wait on disk (<see cref="SpooledStore"/>). Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
+/// killed process loses at most its last second. While a database cannot be written (locked, its disk full, the run deleted) the values
+/// stay in memory and are tried again; while a server is away they wait on disk (<see cref="SpooledStore"/>). That is told once; only <see cref="Flush"/>
+/// and <see cref="Finish"/> throw then, and any call when no more fits into memory.
 /// </summary>
 /// <remarks>Disposing without <see cref="Finish"/>, as an exception does, writes what there is and marks the run FAILED.</remarks>
 public sealed partial class RunLogger : IDisposable
@@ -151,6 +152,9 @@ public sealed partial class RunLogger : IDisposable
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
     public void Flush(TimeSpan? patience = null) => queue.Flush(patience ?? DefaultPatience);
 
+    /// <summary>As <see cref="Flush"/>, but not for long, and not at all while the store cannot be written: what waits is written later.</summary>
+    internal void Hurry() => queue.Hurry(SettlePatience);
+
     /// <summary>Writes all, then the status and the end of the run, and stops. Logging afterwards is an error.</summary>
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
     public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, note: null, patience);
@@ -169,7 +173,7 @@ public sealed partial class RunLogger : IDisposable
         }
         catch (Exception e) when (e is UserException or InvalidOperationException)      // what the queue throws
         {
-            if (note?.Contains(e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
+            if (note?.Contains(e.InnerException?.Message ?? e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
         }
         if (ended) return;
         try

@@ -162,6 +162,13 @@ internal sealed partial class SpooledStore : ITrackingStore
         return known with { Metrics = metrics, Params = parameters, Tags = tags };
     }
 
+    /// <summary>From now on the values of a run go through its file, where what the server refuses is kept.</summary>
+    public void Keep(string runId)
+    {
+        var run = RunOf(runId);
+        lock (run.Gate) Hold(run);
+    }
+
     /// <summary>The id that the server knows a run by, where it does.</summary>
     public string Real(string runId) => runId.StartsWith(SpoolSender.LocalPrefix, StringComparison.Ordinal) ? SpoolSender.Known(Spool, runId) ?? runId : runId;
 
