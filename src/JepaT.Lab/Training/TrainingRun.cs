@@ -40,6 +40,7 @@ internal sealed class TrainingRun : ITrainingObserver
         using var inUse = folder.Use();
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
         var store = bench.Store;                                        // may be made only now, and must be before the folder's first file
+        if (named is not null && folder.RunId is null) NamedRun.RequireFits(store, named, RunDescription.Params(experiment, bench, trainer.Model));
         if (!folder.HoldsRun) folder.Create(experiment);                // only now: weights to start from may not fit
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;
