@@ -73,7 +73,7 @@ internal sealed class TrainingRun : ITrainingObserver
         }
         catch (Exception e)
         {
-            log.Abandon(RunStatus.Failed, $"Failed: {e.Message}");
+            log.Abandon(RunStatus.Failed, e.Message);
             throw;
         }
     }

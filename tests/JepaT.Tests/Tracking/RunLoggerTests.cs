@@ -295,11 +295,45 @@ public sealed class RunLoggerTests : IDisposable
         for (var i = 0; i < 1000; i++) log.Metric("m", i, i);
         var full = Assert.Throws<UserException>(() => log.Flush());
 
-        log.Abandon(RunStatus.Failed, $"Failed: {full.Message}");
+        log.Abandon(RunStatus.Failed, full.Message);
 
         Assert.Contains("disk is full", full.Message, StringComparison.Ordinal);
         Assert.Equal(RunStatus.Failed, store.GetRun(log.RunId).Info.Status);
         Assert.StartsWith("warning", Assert.Single(warnings.ToString().Trim().Split('\n')), StringComparison.Ordinal);      // and the error is not told again
+    }
+
+    [Fact]
+    public void A_failure_is_a_paragraph_of_the_note_until_the_run_ends_well()
+    {
+        using var store = folder.Open();
+        var log = Start(store);
+        log.Note("# mine\n\n**Failed**: is a word of my own");
+        log.Abandon(RunStatus.Failed, "first\n\nwith a gap");
+        Assert.Equal("# mine\n\n**Failed**: is a word of my own\n\n**Failed**: first\n\nwith a gap", Note());
+
+        RunLogger.Resume(store, log.RunId).Abandon(RunStatus.Failed, "second");
+        Assert.Equal("# mine\n\n**Failed**: is a word of my own\n\n**Failed**: second", Note());
+
+        var last = RunLogger.Resume(store, log.RunId);
+        store.LogBatch(log.RunId, [], [], [KeyValuePair.Create("mlflow.note.content", Note() + "\n\nand more")]);      // meanwhile, in MLflow's page
+        last.Finish();
+        Assert.Equal("# mine\n\n**Failed**: is a word of my own\n\nand more", Note());
+
+        string Note() => store.GetRun(log.RunId).Tags["mlflow.note.content"];
+    }
+
+    [Fact]
+    public void A_failure_does_not_push_a_long_note_out()
+    {
+        using var store = folder.Open();
+        var log = Start(store);
+        log.Note(new string('x', MlflowRules.MaxTagValue - 20));
+        log.Abandon(RunStatus.Failed, new string('y', 100));
+        Assert.Equal(MlflowRules.MaxTagValue, store.GetRun(log.RunId).Tags["mlflow.note.content"].Length);
+
+        RunLogger.Resume(store, log.RunId).Finish();
+
+        Assert.Equal(new string('x', MlflowRules.MaxTagValue - 20), store.GetRun(log.RunId).Tags["mlflow.note.content"]);
     }
 
     [Fact]

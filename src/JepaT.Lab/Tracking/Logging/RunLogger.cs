@@ -35,6 +35,7 @@ public sealed partial class RunLogger : IDisposable
         (this.store, this.clock) = (store, clock);
         (id, ExperimentId, Name) = (run.Info.RunId, run.Info.ExperimentId, run.Info.Name);
         parameters = new(run.Params);
+        Know(run.Tags);
         hasImages = run.Tags.ContainsKey("mlflow.loggedImages");
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
@@ -106,6 +107,7 @@ public sealed partial class RunLogger : IDisposable
     {
         MlflowRules.CheckKey("tag", key);
         Enqueue(new TagEntry(key, value));
+        if (key == NoteTag) note = value;
     }
 
     /// <summary>Logs a value of a metric. The part of the name before its last <c>/</c> is its section in MLflow's charts.</summary>
@@ -129,9 +131,6 @@ public sealed partial class RunLogger : IDisposable
         lock (gate)
             system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock, gpu is null ? null : () => NvidiaSmi.Read(gpu));
     }
-
-    /// <summary>Sets the run's description, shown as Markdown.</summary>
-    public void Note(string markdown) => Tag("mlflow.note.content", markdown);
 
     /// <summary>Notes a data set that the run uses.</summary>
     /// <param name="name">Its name.</param>
@@ -157,35 +156,35 @@ public sealed partial class RunLogger : IDisposable
 
     /// <summary>Writes all, then the status and the end of the run, and stops. Logging afterwards is an error.</summary>
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
-    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, note: null, patience);
+    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, error: null, patience);
 
     /// <summary>
     /// Ends the run while an exception is on its way, which must not be hidden by another: that the store cannot be written is
     /// said, not thrown. Nothing happens when the run has its end already.
     /// </summary>
     /// <param name="status">FAILED or KILLED.</param>
-    /// <param name="note">The run's description, with the reason.</param>
-    public void Abandon(RunStatus status, string? note = null)
+    /// <param name="error">The reason, which becomes a paragraph at the end of the run's description until the run ends well.</param>
+    public void Abandon(RunStatus status, string? error = null)
     {
         try
         {
-            End(status, note, patience: null);
+            End(status, error, patience: null);
         }
         catch (Exception e) when (e is UserException or InvalidOperationException)      // what the queue throws
         {
-            if (note?.Contains(e.InnerException?.Message ?? e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
+            if (error?.Contains(e.InnerException?.Message ?? e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
         }
         if (ended) return;
         try
         {
-            Close(status, note, Now());         // what waits may not fit on the disk while these few bytes do
+            Close(status, error, Now());        // what waits may not fit on the disk while these few bytes do
         }
         catch (UserException) { }               // said above
     }
 
     public void Dispose() => Abandon(RunStatus.Failed);
 
-    private void End(RunStatus status, string? note, TimeSpan? patience)
+    private void End(RunStatus status, string? error, TimeSpan? patience)
     {
         lock (gate)
         {
@@ -194,15 +193,15 @@ public sealed partial class RunLogger : IDisposable
         }
         system?.Dispose();
         var end = Now();
-        queue.Close(new WorkEntry(() => Close(status, note, end)), patience ?? DefaultPatience);
+        queue.Close(new WorkEntry(() => Close(status, error, end)), patience ?? DefaultPatience);
         (store as SpooledStore)?.Settle(id, patience < SettlePatience ? patience.Value : SettlePatience);
     }
 
-    private void Close(RunStatus status, string? note, long end)
+    private void Close(RunStatus status, string? error, long end)
     {
         store.UpdateRun(id, status, end);
         ended = true;
-        if (note is not null) store.LogBatch(id, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
+        if (NoteTags(status, error) is { Length: > 0 } tags) store.LogBatch(id, [], [], tags);
     }
 
     private void Enqueue(LogEntry entry)
