@@ -54,6 +54,7 @@ internal sealed class TrainingRun : ITrainingObserver
         try
         {
             if (resumed && curves.IsNew) Recall(store, log.RunId, curves);
+            if (resumed && store is not SpooledStore) LogLost(log, curves, trainer.Step);
             if (resumed) log.LogEnvironment($"resumed/step-{trainer.Step}");
             else RunDescription.Log(experiment, bench, trainer.Model, folder, log);
             log.LogSystem(gpu: Gpu(bench.Device));
@@ -99,7 +100,7 @@ internal sealed class TrainingRun : ITrainingObserver
         var values = Measure(step, ema);
         using var scope = NewDisposeScope();
         if (bench.Evaluation.Samples(ema) is not { } samples) return;
-        log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
+        if (!log.HadImage("eval/samples", step)) log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
         watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
     }
@@ -122,7 +123,7 @@ internal sealed class TrainingRun : ITrainingObserver
 
     private void Metric(string name, double value, long step)
     {
-        log.Metric(name, value, step);
+        if (!log.HadMetric(name, step)) log.Metric(name, value, step);        // trained again after a kill
         curves.Add(name, step, value);
     }
 
@@ -138,6 +139,13 @@ internal sealed class TrainingRun : ITrainingObserver
         {
             Console.Error.WriteLine($"warning: {e.Message}; the result will lack the curves from before");
         }
+    }
+
+    /// <summary>Values up to the checkpoint that a database could not take when they came, as far as the folder has them.</summary>
+    private static void LogLost(RunLogger log, RunCurves curves, long step)
+    {
+        foreach (var (key, points) in curves.All())
+            foreach (var point in points.Where(p => p.Step <= step && !log.HadMetric(key, p.Step))) log.Metric(key, point.Value, point.Step);
     }
 
     /// <summary>What the run came to.</summary>

@@ -300,6 +300,32 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
+    public void What_waits_in_the_spool_counts_as_logged_when_the_run_is_resumed()
+    {
+        var server = new FaultyServer(told);
+        string id;
+        using (var store = Open(server.Uri))
+        {
+            var log = RunLogger.Start(store, "away", "run", warnings: said);
+            id = log.RunId;
+            log.Metric("m", 1, 1);
+            log.Flush();
+            server.Dispose();
+            log.Metric("m", 2, 2);
+            log.Image("eval/samples", 2, TrackingFolder.Png(300, 300));
+            log.Flush();                    // and no end: the process was killed
+        }
+        using (var store = Open(server.Uri))
+        using (var log = RunLogger.Resume(store, id, warnings: said))
+        {
+            Assert.Equal([true, true, false], new long[] { 1, 2, 3 }.Select(step => log.HadMetric("m", step)));
+            Assert.Equal([false, true, false], new long[] { 1, 2, 3 }.Select(step => log.HadImage("eval/samples", step)));
+            Assert.False(log.HadImage("eval/others", 2));
+            log.Finish(patience: Second);
+        }
+    }
+
+    [Fact]
     public void The_server_is_not_asked_before_the_time_it_says()
     {
         using var server = new FaultyServer(told, (n, path) => n is > 0 and < 12 && path.EndsWith("log-batch", StringComparison.Ordinal) ? new Fault(false, 429, 2) : null);

@@ -39,6 +39,7 @@ public sealed partial class RunLogger : IDisposable
         hasImages = run.Tags.ContainsKey("mlflow.loggedImages");
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
+        foreach (var metric in run.Metrics.Values.Where(m => !m.Key.StartsWith("system/", StringComparison.Ordinal))) lastSteps[metric.Key] = metric.Step;
         queue = new LogQueue(store, id, $"run '{Name}'", warnings ?? Console.Error);
         OpenedRuns.Add(new(store.FullUri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
     }
@@ -76,6 +77,7 @@ public sealed partial class RunLogger : IDisposable
     {
         var run = store is SpooledStore spooled ? spooled.OpenRun(runId) : store.GetRun(runId);
         runId = run.Info.RunId;
+        if (run.Info.Deleted) throw new UserException($"the run {runId} in {store.Uri} was deleted: restore it with `mlflow runs restore --run-id {runId}`");
         store.UpdateRun(runId, RunStatus.Running, endTime: null);
         store.LogBatch(runId, [], [], [.. RunProcess.Tags()]);
         return new(store, run, clock ?? TimeProvider.System, warnings);
