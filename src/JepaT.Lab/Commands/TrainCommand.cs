@@ -50,13 +50,17 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         using var stop = new StopSignal();
         if (!folder.HasCheckpoint) Trainer.RequireInit(experiment);
         using var bench = new Workbench(experiment, store!);
-        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named);
+        var result = TrainingRun.Execute(experiment, bench, folder, Path.GetFileName(Path.GetFullPath(folder.Path)), parentRun: null, stop.Token, named: named, trained: Print);
         Report(bench.Store, result.RunId, folder);
-        var output = AnsiConsole.Console.Profile.Out.Writer;
-        foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
-        output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
-        if (File.Exists(folder.Report)) output.WriteLine($"report      {Path.GetFullPath(folder.Report)}");
+        if (File.Exists(folder.Report)) AnsiConsole.Console.Profile.Out.Writer.WriteLine($"report      {Path.GetFullPath(folder.Report)}");
         return 0;
+
+        void Print(RunResult result)
+        {
+            var output = AnsiConsole.Console.Profile.Out.Writer;
+            foreach (var (name, value) in result.Final) output.WriteLine(FormattableString.Invariant($"{name,-36} {value:G6}"));
+            output.WriteLine($"checkpoint  {Path.GetFullPath(folder.Checkpoint)}");
+        }
     }
 
     /// <summary>The run's page, in its folder and in the store. Without it, which a store that is away may cause, nothing is lost.</summary>

@@ -69,13 +69,13 @@ internal sealed class Trainer : IDisposable
             {
                 stop.ThrowIfCancellationRequested();
                 // Before the next step rather than after the last one: a run that was stopped here evaluates when it goes on.
-                if (Step > 0 && Every(experiment.Evaluation.Every)) observer.Evaluate(Step, Ema);
+                if (Step > 0 && Every(experiment.Evaluation.Every)) Show(() => observer.Evaluate(Step, Ema));
                 if (Step == config.Steps) return;
                 clock.Start();
                 var values = TrainStep(config);
                 clock.Stop();
                 Step++;
-                if (Every(config.LogEvery)) observer.Log(Step, values with { ImagesPerSecond = clock.ImagesPerSecond() });
+                if (Every(config.LogEvery)) Show(() => observer.Log(Step, values with { ImagesPerSecond = clock.ImagesPerSecond() }));
                 if (Every(config.CheckpointEvery)) Save(observer);
             }
         }
@@ -163,6 +163,24 @@ internal sealed class Trainer : IDisposable
     {
         Checkpoint.Save(checkpoint, experiment, Model, Ema, optimizer, Step);
         observer.Saved(Step, checkpoint);
+    }
+
+    /// <summary>Shows values to the observer; when that fails the steps so far are saved first.</summary>
+    private void Show(Action show)
+    {
+        try
+        {
+            show();
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            try
+            {
+                Checkpoint.Save(checkpoint, experiment, Model, Ema, optimizer, Step);
+            }
+            catch (Exception) { }               // the disk that is full may be this one; the first failure is told
+            throw;
+        }
     }
 
     private DivergedException Diverged(string name, double value) =>

@@ -31,15 +31,16 @@ internal sealed class TrainingRun : ITrainingObserver
     /// <summary>Trains in a new folder, or goes on in one that holds a checkpoint, and returns what came out.</summary>
     /// <exception cref="OperationCanceledException">Stopped by the user; saved, run marked KILLED.</exception>
     /// <exception cref="DivergedException">NaN or infinity; run marked FAILED.</exception>
-    /// <exception cref="UserException">The folder is in use, a file or the store cannot be written; run marked FAILED.</exception>
+    /// <exception cref="UserException">The folder is in use, a file cannot be written, or at the end the store could not be; run marked FAILED.</exception>
     public static RunResult Execute(Experiment experiment, Workbench bench, RunFolder folder, string runName, string? parentRun, CancellationToken stop,
-        IRunWatcher? watcher = null, string? named = null)
+        IRunWatcher? watcher = null, string? named = null, Action<RunResult>? trained = null)
     {
         if (named is not null && (folder.RunId ?? named) != named)
             throw new UserException($"MLFLOW_RUN_ID={named} names another run than that of {folder.Path} ({folder.RunId}): unset it");
         using var inUse = folder.Use();
         using var trainer = new Trainer(experiment, bench.Train, bench.Text, folder.Path);
         var store = bench.Store;                                        // may be made only now, and must be before the folder's first file
+        if (named is not null && folder.RunId is null) NamedRun.RequireFits(store, named, RunDescription.Params(experiment, bench, trainer.Model));
         if (!folder.HoldsRun) folder.Create(experiment);                // only now: weights to start from may not fit
         if (folder.HasCheckpoint) trainer.Resume();
         var resumed = folder.RunId is not null;
@@ -53,6 +54,7 @@ internal sealed class TrainingRun : ITrainingObserver
         try
         {
             if (resumed && curves.IsNew) Recall(store, log.RunId, curves);
+            if (resumed && store is not SpooledStore) LogLost(log, curves, trainer.Step);
             if (resumed) log.LogEnvironment($"resumed/step-{trainer.Step}");
             else RunDescription.Log(experiment, bench, trainer.Model, folder, log);
             log.LogSystem(gpu: Gpu(bench.Device));
@@ -60,6 +62,7 @@ internal sealed class TrainingRun : ITrainingObserver
             var run = new TrainingRun(experiment, bench, log, curves, progress, watcher, stop);
             if (trainer.Step == 0 && !resumed) run.Draw(0, trainer.Ema)?.Dispose();     // MLflow's slider over the pictures starts at step 0
             trainer.Run(run, stop);
+            trained?.Invoke(run.Result(trainer));                       // before the store, which may not take all
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
             log.Finish(RunStatus.Finished);
             if (folder.RunId != log.RunId) folder.SetRunId(log.RunId);              // the server has given it its id meanwhile
@@ -72,7 +75,7 @@ internal sealed class TrainingRun : ITrainingObserver
         }
         catch (Exception e)
         {
-            log.Abandon(RunStatus.Failed, $"Failed: {e.Message}");
+            log.Abandon(RunStatus.Failed, e.Message);
             throw;
         }
     }
@@ -106,7 +109,7 @@ internal sealed class TrainingRun : ITrainingObserver
     private Tensor? Draw(long step, JepaModel ema)
     {
         if (bench.Evaluation.Samples(ema) is not { } samples) return null;
-        log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
+        if (!log.HadImage("eval/samples", step)) log.Image("eval/samples", step, ImageGrid.Png(samples, SampleTable.Columns(bench.Evaluation.GridPrompts.Count, (int)samples.shape[0])));
         return samples;
     }
 
@@ -124,11 +127,11 @@ internal sealed class TrainingRun : ITrainingObserver
 
     private void Report(long step) => progress.Report(step, string.Join(", ", new[] { loss, fid }.Where(s => s is not null)));
 
-    public void Saved(long step, string path) => log.Flush();
+    public void Saved(long step, string path) => log.Hurry();
 
     private void Metric(string name, double value, long step)
     {
-        log.Metric(name, value, step);
+        if (!log.HadMetric(name, step)) log.Metric(name, value, step);        // trained again after a kill
         curves.Add(name, step, value);
     }
 
@@ -144,6 +147,13 @@ internal sealed class TrainingRun : ITrainingObserver
         {
             Console.Error.WriteLine($"warning: {e.Message}; the result will lack the curves from before");
         }
+    }
+
+    /// <summary>Values up to the checkpoint that a database could not take when they came, as far as the folder has them.</summary>
+    private static void LogLost(RunLogger log, RunCurves curves, long step)
+    {
+        foreach (var (key, points) in curves.All())
+            foreach (var point in points.Where(p => p.Step <= step && !log.HadMetric(key, p.Step))) log.Metric(key, point.Value, point.Step);
     }
 
     /// <summary>What the run came to.</summary>

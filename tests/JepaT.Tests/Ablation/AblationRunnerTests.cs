@@ -278,8 +278,49 @@ public sealed class AblationRunnerTests : IDisposable
         Assert.True(error is null or UserException, error?.ToString());      // the parent's own values may still have found room
         Assert.Contains("none, seed 0: failed", said.ToString(), StringComparison.Ordinal);
         Assert.Contains("the disk is full", said.ToString(), StringComparison.Ordinal);
+        Assert.All(new[] { "none-seed0", "full-seed0" }, name => Assert.Equal(8, Checkpoint.StepOf(new RunFolder(Path.Combine(Output, name)).Checkpoint)));      // the store is not in the way
         store.LimitPages(1_000_000);
-        Assert.All(runner.Run([], TestContext.Current.CancellationToken).Runs, r => Assert.Equal(("FINISHED", null), (r.Status, r.Error)));
+        var runs = runner.Run([], TestContext.Current.CancellationToken).Runs;
+        Assert.All(runs, r => Assert.Equal(("FINISHED", null), (r.Status, r.Error)));
+        Assert.All(runs, r => Assert.Equal(r.Curves["train/loss"].Select(p => (p.Step, p.Value)), store.MetricHistory(r.RunId, "train/loss").Select(m => (m.Step, m.Value)).Order()));
+    }
+
+    [Fact]
+    public void Steps_that_are_trained_again_after_a_kill_are_in_the_store_once()
+    {
+        var experiment = Tiny(["full"]);
+        experiment = experiment with { Training = experiment.Training with { CheckpointEvery = 3 } };
+        using var made = new DeferredStore(Uri);
+        using var bench = new Workbench(experiment, made);
+        var place = new RunFolder(Path.Combine(folder.FullName, "run"));
+        // As a kill after step 5 leaves it: pictures and values of step 4 are in the store, the checkpoint is of step 3.
+        var kept = Path.Combine(folder.FullName, "kept");
+        var killed = new Watcher(step =>
+        {
+            if (step == 4) File.Copy(place.Checkpoint, kept);
+            if (step == 5) throw new DivergedException("killed");
+        });
+        Assert.Throws<DivergedException>(() => TrainingRun.Execute(experiment, bench, place, "run", null, TestContext.Current.CancellationToken, killed));
+        File.Move(kept, place.Checkpoint, overwrite: true);
+        Assert.Equal(3, Checkpoint.StepOf(place.Checkpoint));
+
+        var result = TrainingRun.Execute(experiment, bench, place, "run", null, TestContext.Current.CancellationToken);
+
+        var store = bench.Store;
+        foreach (var key in store.GetRun(result.RunId).Metrics.Keys.Where(k => k.StartsWith("train/", StringComparison.Ordinal)))
+            Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], store.MetricHistory(result.RunId, key).Select(m => m.Step));
+        Assert.Equal([4, 8], store.MetricHistory(result.RunId, "eval/fid_fashion_20").Select(m => m.Step));
+        Assert.Equal(["images/eval~samples+step+4", "images/eval~samples+step+8"], store.Artifacts(result.RunId).Select(a => a.Path)
+            .Where(p => p.StartsWith("images/", StringComparison.Ordinal) && !p.Contains("compressed", StringComparison.Ordinal)).Select(p => p.Split("+timestamp+")[0]).Order());
+    }
+
+    private sealed class Watcher(Action<long> logged) : IRunWatcher
+    {
+        public void Logged(long step, TrainingValues values) => logged(step);
+
+        public void Evaluated(long step, IReadOnlyList<(string Name, double Value)> metrics, Tensor samples)
+        {
+        }
     }
 
     private string Output => Path.Combine(folder.FullName, "out");

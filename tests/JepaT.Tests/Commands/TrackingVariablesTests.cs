@@ -87,6 +87,39 @@ public sealed class TrackingVariablesTests : IDisposable
     }
 
     [Fact]
+    public void A_named_run_that_was_trained_or_has_other_params_is_refused_and_left_as_it_was()
+    {
+        using var store = SqliteStore.Open(Uri);
+        Assert.Equal(0, Run("train", Experiment(), "--tracking", Uri, "-o", folder.File("good")).Code);
+        var good = store.GetRun(new RunFolder(folder.File("good")).RunId!);
+        var prepared = store.CreateRun(good.Info.ExperimentId, "prepared", 1).RunId;
+        store.LogBatch(prepared, [], [KeyValuePair.Create("model.dim", "64")], [KeyValuePair.Create("mlflow.note.content", "mine")]);
+        store.UpdateRun(prepared, RunStatus.Finished, 2);
+        var before = Rows();
+
+        Set("MLFLOW_RUN_ID", good.Info.RunId);
+        Assert.Contains($"MLFLOW_RUN_ID={good.Info.RunId}: it has been trained for ", Fails("train", Experiment(), "--tracking", Uri, "-o", folder.File("other")), StringComparison.Ordinal);
+        Set("MLFLOW_RUN_ID", prepared);
+        Assert.Contains("param 'model.dim'", Fails("train", Experiment(), "--tracking", Uri, "-o", folder.File("other")), StringComparison.Ordinal);
+
+        Assert.Equal(before, Rows());
+        Assert.False(Directory.Exists(folder.File("other")));
+
+        List<string> Rows()
+        {
+            using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={SqliteStore.FileOf(Uri)};Pooling=False");
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "SELECT run_uuid || status || end_time FROM runs UNION SELECT run_uuid || key || value FROM tags UNION SELECT run_uuid || key || value FROM params "
+                + "UNION SELECT run_uuid || COUNT(*) FROM metrics GROUP BY run_uuid";
+            using var reader = command.ExecuteReader();
+            var rows = new List<string>();
+            while (reader.Read()) rows.Add(reader.GetString(0));
+            return rows;
+        }
+    }
+
+    [Fact]
     public void A_training_whose_server_is_away_ends_well_and_all_of_it_is_sent_by_sync()
     {
         var told = new ToldRuns();

@@ -272,6 +272,60 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
+    public void A_run_deleted_while_it_trains_is_told_once_and_its_values_are_sent_when_it_is_restored()
+    {
+        using var server = new FaultyServer(told);
+        string id;
+        using (var store = Open(server.Uri))
+        {
+            var log = RunLogger.Start(store, "away", "run", warnings: said);
+            id = log.RunId;
+            log.Flush();
+            told.Runs[id].Deleted = true;
+            for (var i = 0; i < 20; i++)
+            {
+                log.Metric("m", i, i);      // training goes on
+                if (i % 10 == 0) log.Flush();
+            }
+            log.Finish(patience: Second);
+        }
+        Assert.Empty(told.Runs[id].Metrics);
+        told.Runs[id].Deleted = false;
+
+        Assert.True(Sync(new StringWriter()));
+
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => (long)i), told.Runs[id].Metrics.Select(m => m.Step));
+        Assert.Equal("FINISHED", told.Runs[id].Status);
+        Assert.Single(said.ToString().Split('\n'), line => line.Contains("restore it", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_waits_in_the_spool_counts_as_logged_when_the_run_is_resumed()
+    {
+        var server = new FaultyServer(told);
+        string id;
+        using (var store = Open(server.Uri))
+        {
+            var log = RunLogger.Start(store, "away", "run", warnings: said);
+            id = log.RunId;
+            log.Metric("m", 1, 1);
+            log.Flush();
+            server.Dispose();
+            log.Metric("m", 2, 2);
+            log.Image("eval/samples", 2, TrackingFolder.Png(300, 300));
+            log.Flush();                    // and no end: the process was killed
+        }
+        using (var store = Open(server.Uri))
+        using (var log = RunLogger.Resume(store, id, warnings: said))
+        {
+            Assert.Equal([true, true, false], new long[] { 1, 2, 3 }.Select(step => log.HadMetric("m", step)));
+            Assert.Equal([false, true, false], new long[] { 1, 2, 3 }.Select(step => log.HadImage("eval/samples", step)));
+            Assert.False(log.HadImage("eval/others", 2));
+            log.Finish(patience: Second);
+        }
+    }
+
+    [Fact]
     public void The_server_is_not_asked_before_the_time_it_says()
     {
         using var server = new FaultyServer(told, (n, path) => n is > 0 and < 12 && path.EndsWith("log-batch", StringComparison.Ordinal) ? new Fault(false, 429, 2) : null);

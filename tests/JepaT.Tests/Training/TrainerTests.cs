@@ -65,6 +65,15 @@ public sealed partial class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void A_failure_of_those_who_look_on_leaves_a_checkpoint_of_the_steps_so_far()
+    {
+        using (var trainer = new Trainer(Tiny(), data, text, Folder("seen")))
+            Assert.Throws<UserException>(() => trainer.Run(new Quiet { OnLog = step => { if (step == 5) throw new UserException("no more room"); } }, CancellationToken.None));
+
+        Assert.Equal(5, Checkpoint.StepOf(Path.Combine(Folder("seen"), Checkpoint.FileName)));
+    }
+
+    [Fact]
     public void Steps_leave_no_tensor_behind()
     {
         using var trainer = new Trainer(Tiny() with { Training = Tiny().Training with { Steps = 6 } }, data, text, Folder("leak"));

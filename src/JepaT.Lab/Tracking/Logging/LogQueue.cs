@@ -14,7 +14,8 @@ internal sealed record WorkEntry(Action Do) : LogEntry;
 
 /// <summary>
 /// The queue of one run and the thread that empties it, in order and in batches that MLflow takes. An entry leaves the queue
-/// only when it is written.
+/// only when it is written; while it cannot be, for whatever reason, it is tried again and the caller goes on. A single entry that a run
+/// which takes others refuses is set aside, so that it does not hold up the rest, and tried once more at the end.
 /// </summary>
 internal sealed class LogQueue
 {
@@ -25,50 +26,69 @@ internal sealed class LogQueue
 
     private readonly ITrackingStore store;
     private readonly string runId, title;
+    private readonly int mostWaiting;
     private readonly Thread thread;
     private readonly object gate = new();           // a Monitor: the thread sleeps on it
-    private readonly List<LogEntry> waiting = [];
-    private long added, written;
-    private bool hurry, closing, stopped, delayed;
-    private Exception? failure, delay;
+    private readonly List<LogEntry> waiting = [], refused = [];
+    private long added, written, failures;
+    private int most = MlflowRules.MaxItems;        // entries of the next batch: fewer while the one that is refused is looked for
+    private bool hurry, retry, closing, stopped, delayed, lasting, toldRefused;
+    private Exception? delay, refusal;
 
-    public LogQueue(ITrackingStore store, string runId, string title, TextWriter warnings)
+    public LogQueue(ITrackingStore store, string runId, string title, TextWriter warnings, int mostWaiting = MostWaiting)
     {
-        (this.store, this.runId, this.title, Warnings) = (store, runId, title, warnings);
+        (this.store, this.runId, this.title, Warnings, this.mostWaiting) = (store, runId, title, warnings, mostWaiting);
         thread = new Thread(Run) { IsBackground = true, Name = "tracking" };
         thread.Start();
     }
 
     public TextWriter Warnings { get; }
 
+    /// <exception cref="UserException">The store cannot be written and no more fits into memory.</exception>
     public void Add(LogEntry entry)
     {
         lock (gate)
         {
-            ThrowFailure();
-            if (delayed && waiting.Count >= MostWaiting) throw new UserException($"{title}: {waiting.Count} values wait in memory, and more do not fit: {delay?.Message}", delay!);
+            if (delayed && waiting.Count >= mostWaiting) throw new UserException($"{title}: {waiting.Count} values wait in memory, and more do not fit: {delay?.Message}", delay!);
             waiting.Add(entry);
             added++;
             if (waiting.Count is 1 or MlflowRules.MaxMetrics) Monitor.PulseAll(gate);
         }
     }
 
+    /// <summary>Waits until all is written.</summary>
+    /// <exception cref="UserException">It is not: within the patience, or since the store refuses it.</exception>
     public void Flush(TimeSpan patience)
     {
-        lock (gate) Await(added, patience);
+        lock (gate) Await(added, patience, "not written yet");
     }
 
-    /// <summary>Writes all and a last entry, then ends the thread. After a failure the rest is tried once more.</summary>
+    /// <summary>Waits until all is written or the store cannot be written, whichever is first, and not longer than the patience.</summary>
+    public void Hurry(TimeSpan patience)
+    {
+        lock (gate)
+        {
+            var (target, end) = (added, Environment.TickCount64 + (long)patience.TotalMilliseconds);
+            hurry = true;
+            Monitor.PulseAll(gate);
+            while (written < target && !delayed && end - Environment.TickCount64 is > 0 and var left) Monitor.Wait(gate, (int)left);
+        }
+    }
+
+    /// <summary>Writes all and a last entry, then ends the thread. What was refused is tried once more.</summary>
+    /// <exception cref="UserException">Something is not written: names it.</exception>
     public void Close(LogEntry last, TimeSpan patience)
     {
         try
         {
             lock (gate)
             {
-                failure = null;
+                waiting.AddRange(refused);
                 waiting.Add(last);
-                added++;
-                Await(added, patience);
+                added += refused.Count + 1;
+                refused.Clear();
+                Await(added, patience, "lost");
+                if (refused.Count > 0) throw Failure($"{title}: {Describe(refused)} lost: {refusal?.Message}", refusal);
             }
         }
         finally
@@ -81,25 +101,30 @@ internal sealed class LogQueue
         }
     }
 
-    private void Await(long target, TimeSpan patience)
+    private void Await(long target, TimeSpan patience, string outcome)
     {
-        var end = Environment.TickCount64 + (long)patience.TotalMilliseconds;
-        hurry = true;
+        var (end, before) = (Environment.TickCount64 + (long)patience.TotalMilliseconds, failures);
+        (hurry, retry) = (true, true);
         Monitor.PulseAll(gate);
         while (written < target)
         {
-            ThrowFailure();
             var left = end - Environment.TickCount64;
-            if (left <= 0 || stopped)
-                throw new UserException($"{title}: {waiting.Count} values are not written yet: {delay?.Message ?? "the store is too slow"}", delay ?? new TimeoutException());
+            if (left <= 0 || stopped || (failures > before && lasting))
+                throw Failure($"{title}: {Describe(waiting)} {outcome}: {delay?.Message ?? "the store is too slow"}", delay);
             Monitor.Wait(gate, (int)Math.Min(left, 1000));
         }
     }
 
-    private void ThrowFailure()
+    private static Exception Failure(string message, Exception? reason) =>
+        reason is null or UserException ? new UserException(message, reason ?? new TimeoutException()) : new InvalidOperationException(message, reason);
+
+    /// <summary>What entries are, for a message: <c>40 values (steps 31 to 40), 2 files and others are</c>.</summary>
+    private static string Describe(List<LogEntry> entries)
     {
-        if (failure is UserException) throw new UserException(failure.Message, failure);
-        if (failure is not null) throw new InvalidOperationException($"{title}: logging failed: {failure.Message}", failure);
+        var steps = entries.OfType<MetricEntry>().Where(e => !e.Metric.Key.StartsWith("system/", StringComparison.Ordinal)).Select(e => e.Metric.Step).ToList();
+        var works = entries.Count(e => e is WorkEntry);
+        var values = $"{entries.Count - works} values" + (steps.Count > 0 ? $" (steps {steps.Min()} to {steps.Max()})" : "");
+        return values + (works > 0 ? $" and {works} other entries (files, pictures, the status) are" : " are");
     }
 
     private void Run()
@@ -113,14 +138,15 @@ internal sealed class LogQueue
                 Done(batch.Count);
                 pause = FirstPause;
             }
-            catch (Exception e) when (store.IsTransient(e))
+            catch (Exception e) when (IsRefusal(e))
+            {
+                if (batch.Count == 1) Refuse(e);
+                else most = batch.Count / 2;
+            }
+            catch (Exception e)             // it must not end the training
             {
                 Delay(e, pause);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
-            }
-            catch (Exception e)         // handed to the trainer at its next call
-            {
-                Fail(e);
             }
         }
     }
@@ -130,7 +156,7 @@ internal sealed class LogQueue
     {
         lock (gate)
         {
-            while ((waiting.Count == 0 || failure is not null) && !closing) Monitor.Wait(gate);
+            while (waiting.Count == 0 && !closing) Monitor.Wait(gate);
             if (waiting.Count > 0 && !hurry && !closing && waiting.Count < MlflowRules.MaxMetrics)
             {
                 var end = Environment.TickCount64 + (long)Interval.TotalMilliseconds;
@@ -161,13 +187,26 @@ internal sealed class LogQueue
                 TagEntry => ++tags <= MlflowRules.MaxTags,
                 _ => false,
             };
-            if (!fits || batch.Count == MlflowRules.MaxItems) break;
+            if (!fits || batch.Count >= most) break;
             batch.Add(entry);
         }
         return batch;
     }
 
     private void Write(List<LogEntry> batch)
+    {
+        try
+        {
+            Call(batch);
+        }
+        catch (UserException e) when (store is SpooledStore && !store.IsTransient(e))
+        {
+            ((SpooledStore)store).Keep(runId);      // the spool tells what is the matter, keeps what is refused, and sends the rest
+            Call(batch);
+        }
+    }
+
+    private void Call(List<LogEntry> batch)
     {
         if (batch[0] is WorkEntry work)
         {
@@ -180,17 +219,48 @@ internal sealed class LogQueue
             [.. batch.OfType<TagEntry>().Select(e => KeyValuePair.Create(e.Key, e.Value))]);
     }
 
+    /// <summary>Whether a value is refused by a run that takes others: trying again would be in vain.</summary>
+    private bool IsRefusal(Exception e)
+    {
+        if (e is not UserException { InnerException: null or MlflowException } || store.IsTransient(e)) return false;
+        try
+        {
+            return store is SpooledStore || store.GetRun(runId).Info is { Deleted: false, EndTime: null };
+        }
+        catch (UserException)
+        {
+            return false;
+        }
+    }
+
+    private void Refuse(Exception e)
+    {
+        lock (gate)
+        {
+            if (!toldRefused) Warnings.WriteLine($"warning: {title}: {e.Message}; it is tried again at the end");
+            (toldRefused, refusal) = (true, e);
+            refused.Add(waiting[0]);
+            Remove(1);
+        }
+    }
+
     private void Done(int count)
     {
         lock (gate)
         {
-            waiting.RemoveRange(0, count);
-            written += count;
-            if (waiting.Count == 0) hurry = false;
             if (delayed) Warnings.WriteLine($"{title}: the store can be written again");
-            (delayed, delay) = (false, null);
-            Monitor.PulseAll(gate);
+            (delayed, lasting, delay) = (false, false, null);
+            Remove(count);
         }
+    }
+
+    private void Remove(int count)
+    {
+        waiting.RemoveRange(0, count);
+        written += count;
+        most = MlflowRules.MaxItems;
+        if (waiting.Count == 0) hurry = false;
+        Monitor.PulseAll(gate);
     }
 
     private void Delay(Exception e, TimeSpan pause)
@@ -198,19 +268,12 @@ internal sealed class LogQueue
         lock (gate)
         {
             if (!delayed) Warnings.WriteLine($"warning: {title}: {e.Message}; values are kept in memory and written later");
-            (delayed, delay) = (true, e);
+            (delayed, lasting, delay) = (true, !store.IsTransient(e), e);
+            failures++;
             Monitor.PulseAll(gate);
             var end = Environment.TickCount64 + (long)pause.TotalMilliseconds;
-            while (!closing && end - Environment.TickCount64 is > 0 and var left) Monitor.Wait(gate, (int)left);
-        }
-    }
-
-    private void Fail(Exception e)
-    {
-        lock (gate)
-        {
-            failure = e;
-            Monitor.PulseAll(gate);
+            while (!closing && !retry && end - Environment.TickCount64 is > 0 and var left) Monitor.Wait(gate, (int)left);
+            retry = false;
         }
     }
 }

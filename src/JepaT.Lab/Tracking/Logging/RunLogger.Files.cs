@@ -10,6 +10,7 @@ namespace JepaT.Lab;
 public sealed partial class RunLogger
 {
     private const int TwinSize = 256;
+    private const string TwinEnd = "+compressed.png";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -30,11 +31,11 @@ public sealed partial class RunLogger
         MlflowRules.CheckImageKey(key);
         if (!png.AsSpan().StartsWith<byte>([0x89, (byte)'P', (byte)'N', (byte)'G']))
             throw new ArgumentException($"image '{key}': the bytes are no PNG file", nameof(png));
-        var name = string.Create(CultureInfo.InvariantCulture, $"images/{key.Replace('/', '~')}+step+{step}+timestamp+{Now()}+{Guid.NewGuid()}");
+        var name = string.Create(CultureInfo.InvariantCulture, $"{ImageName(key, step)}+timestamp+{Now()}+{Guid.NewGuid()}");
         Enqueue(new WorkEntry(() =>
         {
             // The twin first: the page asks for it as soon as it sees the full picture.
-            Upload(name + "+compressed.png", Twin(key, png));
+            Upload(name + TwinEnd, Twin(key, png));
             Upload(name + ".png", png);
         }));
         lock (gate)
@@ -118,6 +119,8 @@ public sealed partial class RunLogger
         null or string or bool or double or float or int or long => value,
         _ => ParamText.Of(value),
     };
+
+    private static string ImageName(string key, long step) => string.Create(CultureInfo.InvariantCulture, $"images/{key.Replace('/', '~')}+step+{step}");
 
     private void Upload(string name, byte[] content) => store.UploadArtifact(id, name, new MemoryStream(content));
 

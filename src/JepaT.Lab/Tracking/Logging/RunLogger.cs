@@ -4,8 +4,9 @@ namespace JepaT.Lab;
 
 /// <summary>
 /// Logs one run. Calls only queue; a thread of its own writes batches several times a second, so the training loop never waits and a
-/// killed process loses at most its last second. While a database is locked by another program the values stay in memory and are tried
-/// again; while a server is away they wait on disk (<see cref="SpooledStore"/>). Any other failure is thrown at the next call, <see cref="Flush"/> or <see cref="Finish"/>.
+/// killed process loses at most its last second. While a database cannot be written (locked, its disk full, the run deleted) the values
+/// stay in memory and are tried again; while a server is away they wait on disk (<see cref="SpooledStore"/>). That is told once; only <see cref="Flush"/>
+/// and <see cref="Finish"/> throw then, and any call when no more fits into memory.
 /// </summary>
 /// <remarks>Disposing without <see cref="Finish"/>, as an exception does, writes what there is and marks the run FAILED.</remarks>
 public sealed partial class RunLogger : IDisposable
@@ -34,9 +35,11 @@ public sealed partial class RunLogger : IDisposable
         (this.store, this.clock) = (store, clock);
         (id, ExperimentId, Name) = (run.Info.RunId, run.Info.ExperimentId, run.Info.Name);
         parameters = new(run.Params);
+        Know(run.Tags);
         hasImages = run.Tags.ContainsKey("mlflow.loggedImages");
         tables = run.Tags.TryGetValue("mlflow.loggedArtifacts", out var list) ? JsonSerializer.Deserialize<List<LoggedTable>>(list, Json)! : [];
         firstSystemStep = run.Metrics.Values.Where(m => m.Key.StartsWith("system/", StringComparison.Ordinal)).Select(m => m.Step + 1).DefaultIfEmpty(0).Max();
+        foreach (var metric in run.Metrics.Values.Where(m => !m.Key.StartsWith("system/", StringComparison.Ordinal))) lastSteps[metric.Key] = metric.Step;
         queue = new LogQueue(store, id, $"run '{Name}'", warnings ?? Console.Error);
         OpenedRuns.Add(new(store.FullUri, RunId, Name, run.Tags.GetValueOrDefault("mlflow.parentRunId")));
     }
@@ -74,6 +77,7 @@ public sealed partial class RunLogger : IDisposable
     {
         var run = store is SpooledStore spooled ? spooled.OpenRun(runId) : store.GetRun(runId);
         runId = run.Info.RunId;
+        if (run.Info.Deleted) throw new UserException($"the run {runId} in {store.Uri} was deleted: restore it with `mlflow runs restore --run-id {runId}`");
         store.UpdateRun(runId, RunStatus.Running, endTime: null);
         store.LogBatch(runId, [], [], [.. RunProcess.Tags()]);
         return new(store, run, clock ?? TimeProvider.System, warnings);
@@ -107,6 +111,7 @@ public sealed partial class RunLogger : IDisposable
     {
         MlflowRules.CheckKey("tag", key);
         Enqueue(new TagEntry(key, value));
+        if (key == NoteTag) note = value;
     }
 
     /// <summary>Logs a value of a metric. The part of the name before its last <c>/</c> is its section in MLflow's charts.</summary>
@@ -131,9 +136,6 @@ public sealed partial class RunLogger : IDisposable
             system ??= new SystemMetrics(Metric, folder, firstSystemStep, interval ?? SystemMetrics.DefaultInterval, clock, gpu is null ? null : () => NvidiaSmi.Read(gpu));
     }
 
-    /// <summary>Sets the run's description, shown as Markdown.</summary>
-    public void Note(string markdown) => Tag("mlflow.note.content", markdown);
-
     /// <summary>Notes a data set that the run uses.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="digest">8 hex digits of the hash of its content.</param>
@@ -153,37 +155,40 @@ public sealed partial class RunLogger : IDisposable
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
     public void Flush(TimeSpan? patience = null) => queue.Flush(patience ?? DefaultPatience);
 
+    /// <summary>As <see cref="Flush"/>, but not for long, and not at all while the store cannot be written: what waits is written later.</summary>
+    internal void Hurry() => queue.Hurry(SettlePatience);
+
     /// <summary>Writes all, then the status and the end of the run, and stops. Logging afterwards is an error.</summary>
     /// <exception cref="UserException">It cannot be written, or not within the patience (two minutes by default).</exception>
-    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, note: null, patience);
+    public void Finish(RunStatus status = RunStatus.Finished, TimeSpan? patience = null) => End(status, error: null, patience);
 
     /// <summary>
     /// Ends the run while an exception is on its way, which must not be hidden by another: that the store cannot be written is
     /// said, not thrown. Nothing happens when the run has its end already.
     /// </summary>
     /// <param name="status">FAILED or KILLED.</param>
-    /// <param name="note">The run's description, with the reason.</param>
-    public void Abandon(RunStatus status, string? note = null)
+    /// <param name="error">The reason, which becomes a paragraph at the end of the run's description until the run ends well.</param>
+    public void Abandon(RunStatus status, string? error = null)
     {
         try
         {
-            End(status, note, patience: null);
+            End(status, error, patience: null);
         }
         catch (Exception e) when (e is UserException or InvalidOperationException)      // what the queue throws
         {
-            if (note?.Contains(e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
+            if (error?.Contains(e.InnerException?.Message ?? e.Message, StringComparison.Ordinal) != true) queue.Warnings.WriteLine($"error: {e.Message}");
         }
         if (ended) return;
         try
         {
-            Close(status, note, Now());         // what waits may not fit on the disk while these few bytes do
+            Close(status, error, Now());        // what waits may not fit on the disk while these few bytes do
         }
         catch (UserException) { }               // said above
     }
 
     public void Dispose() => Abandon(RunStatus.Failed);
 
-    private void End(RunStatus status, string? note, TimeSpan? patience)
+    private void End(RunStatus status, string? error, TimeSpan? patience)
     {
         lock (gate)
         {
@@ -192,15 +197,15 @@ public sealed partial class RunLogger : IDisposable
         }
         system?.Dispose();
         var end = Now();
-        queue.Close(new WorkEntry(() => Close(status, note, end)), patience ?? DefaultPatience);
+        queue.Close(new WorkEntry(() => Close(status, error, end)), patience ?? DefaultPatience);
         (store as SpooledStore)?.Settle(id, patience < SettlePatience ? patience.Value : SettlePatience);
     }
 
-    private void Close(RunStatus status, string? note, long end)
+    private void Close(RunStatus status, string? error, long end)
     {
         store.UpdateRun(id, status, end);
         ended = true;
-        if (note is not null) store.LogBatch(id, [], [], [KeyValuePair.Create("mlflow.note.content", note)]);
+        if (NoteTags(status, error) is { Length: > 0 } tags) store.LogBatch(id, [], [], tags);
     }
 
     private void Enqueue(LogEntry entry)

@@ -155,11 +155,26 @@ internal sealed partial class SpooledStore : ITrackingStore
         var (metrics, parameters, tags) = (new Dictionary<string, Metric>(known.Metrics), new Dictionary<string, string>(known.Params), new Dictionary<string, string>(known.Tags));
         foreach (var line in spool.Pending().Select(e => e.Line).OfType<SpoolLine>())
         {
-            foreach (var metric in line.Metrics ?? []) metrics[metric.Key] = metric;
+            foreach (var metric in line.Metrics ?? [])
+                if (!metrics.TryGetValue(metric.Key, out var old) || metric.Step >= old.Step) metrics[metric.Key] = metric;
             foreach (var (key, value) in line.Params ?? []) parameters[key] = value;
             foreach (var (key, value) in line.Tags ?? []) tags[key] = value;
         }
         return known with { Metrics = metrics, Params = parameters, Tags = tags };
+    }
+
+    /// <summary>Paths of the files of a run that wait.</summary>
+    public IReadOnlyList<string> WaitingFiles(string runId)
+    {
+        var run = RunOf(runId);
+        lock (run.Gate) return run.Spool is { } spool ? [.. spool.Pending().Select(e => e.Line?.Artifact).OfType<string>()] : [];
+    }
+
+    /// <summary>From now on the values of a run go through its file, where what the server refuses is kept.</summary>
+    public void Keep(string runId)
+    {
+        var run = RunOf(runId);
+        lock (run.Gate) Hold(run);
     }
 
     /// <summary>The id that the server knows a run by, where it does.</summary>
