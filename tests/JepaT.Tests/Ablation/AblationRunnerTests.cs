@@ -310,7 +310,7 @@ public sealed class AblationRunnerTests : IDisposable
         foreach (var key in store.GetRun(result.RunId).Metrics.Keys.Where(k => k.StartsWith("train/", StringComparison.Ordinal)))
             Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], store.MetricHistory(result.RunId, key).Select(m => m.Step));
         Assert.Equal([4, 8], store.MetricHistory(result.RunId, "eval/fid_fashion_20").Select(m => m.Step));
-        Assert.Equal(["images/eval~samples+step+4", "images/eval~samples+step+8"], store.Artifacts(result.RunId).Select(a => a.Path)
+        Assert.Equal(["images/eval~samples+step+0", "images/eval~samples+step+4", "images/eval~samples+step+8"], store.Artifacts(result.RunId).Select(a => a.Path)
             .Where(p => p.StartsWith("images/", StringComparison.Ordinal) && !p.Contains("compressed", StringComparison.Ordinal)).Select(p => p.Split("+timestamp+")[0]).Order());
     }
 
