@@ -65,7 +65,7 @@ internal static class TextLines
         }
         catch (DecoderFallbackException e)
         {
-            throw new UserException($"{path}: line {FirstWrong(File.ReadAllBytes(path))}: is not UTF-8: save the file as UTF-8, or convert it, e.g. with iconv -f WINDOWS-1252 -t UTF-8", e);
+            throw new UserException($"{path}: line {FirstWrong(File.ReadAllBytes(path))} is not UTF-8: save the file as UTF-8, or convert it, e.g. with iconv -f WINDOWS-1252 -t UTF-8", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

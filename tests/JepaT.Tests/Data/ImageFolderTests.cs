@@ -98,7 +98,7 @@ public sealed class ImageFolderTests
 
         var told = Assert.Throws<UserException>(() => set.Open(path)).Message;
 
-        Assert.StartsWith($"{path}: line {line}: is not UTF-8: ", told, StringComparison.Ordinal);
+        Assert.StartsWith($"{path}: line {line} is not UTF-8: ", told, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', told);
     }
 
@@ -108,7 +108,7 @@ public sealed class ImageFolderTests
         using var set = new PictureFolder(1, "n01440764", "n01443537");
         File.WriteAllText(set.Beside("words.txt"), "n01440764\ttench\nn01443537\tpoisson doré\n", Encoding.Latin1);
 
-        Assert.Contains("words.txt: line 2: is not UTF-8: ", Assert.Throws<UserException>(() => set.Open()).Message, StringComparison.Ordinal);
+        Assert.Contains("words.txt: line 2 is not UTF-8: ", Assert.Throws<UserException>(() => set.Open()).Message, StringComparison.Ordinal);
     }
 
     [Fact]
