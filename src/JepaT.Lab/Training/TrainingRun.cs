@@ -149,11 +149,11 @@ internal sealed class TrainingRun : ITrainingObserver
         }
     }
 
-    /// <summary>Values up to the checkpoint that a database could not take when they came, as far as the folder has them.</summary>
+    /// <summary>Values up to the checkpoint that a database could not take when they came, as far as the folder has them; the evaluation of that step is done again.</summary>
     private static void LogLost(RunLogger log, RunCurves curves, long step)
     {
         foreach (var (key, points) in curves.All())
-            foreach (var point in points.Where(p => p.Step <= step && !log.HadMetric(key, p.Step))) log.Metric(key, point.Value, point.Step);
+            foreach (var point in points.Where(p => p.Step <= step && !(p.Step == step && key.StartsWith("eval/", StringComparison.Ordinal)) && !log.HadMetric(key, p.Step))) log.Metric(key, point.Value, point.Step);
     }
 
     /// <summary>What the run came to.</summary>

@@ -282,7 +282,8 @@ public sealed class AblationRunnerTests : IDisposable
         store.LimitPages(1_000_000);
         var runs = runner.Run([], TestContext.Current.CancellationToken).Runs;
         Assert.All(runs, r => Assert.Equal(("FINISHED", null), (r.Status, r.Error)));
-        Assert.All(runs, r => Assert.Equal(r.Curves["train/loss"].Select(p => (p.Step, p.Value)), store.MetricHistory(r.RunId, "train/loss").Select(m => (m.Step, m.Value)).Order()));
+        foreach (var key in new[] { "train/loss", "eval/fid_fashion_20" })
+            Assert.All(runs, r => Assert.Equal(r.Curves[key].Select(p => (p.Step, p.Value)), store.MetricHistory(r.RunId, key).Select(m => (m.Step, m.Value)).Order()));
     }
 
     [Fact]

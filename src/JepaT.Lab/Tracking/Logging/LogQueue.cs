@@ -118,13 +118,15 @@ internal sealed class LogQueue
     private static Exception Failure(string message, Exception? reason) =>
         reason is null or UserException ? new UserException(message, reason ?? new TimeoutException()) : new InvalidOperationException(message, reason);
 
-    /// <summary>What entries are, for a message: <c>40 values (steps 31 to 40), 2 files and others are</c>.</summary>
+    /// <summary>What entries are, for a message: <c>40 values (steps 31 to 40) and 2 other entries (files, pictures, the status) are</c>.</summary>
     private static string Describe(List<LogEntry> entries)
     {
         var steps = entries.OfType<MetricEntry>().Where(e => !e.Metric.Key.StartsWith("system/", StringComparison.Ordinal)).Select(e => e.Metric.Step).ToList();
         var works = entries.Count(e => e is WorkEntry);
-        var values = $"{entries.Count - works} values" + (steps.Count > 0 ? $" (steps {steps.Min()} to {steps.Max()})" : "");
-        return values + (works > 0 ? $" and {works} other entries (files, pictures, the status) are" : " are");
+        List<string> parts = [];
+        if (works < entries.Count) parts.Add($"{entries.Count - works} values" + (steps.Count > 0 ? $" (steps {steps.Min()} to {steps.Max()})" : ""));
+        if (works > 0) parts.Add($"{works} other entries (files, pictures, the status)");
+        return string.Join(" and ", parts) + " are";
     }
 
     private void Run()

@@ -86,7 +86,7 @@ public sealed partial class SqliteStore
         3 or 14 or 23 => $"{File} cannot be opened: mend the rights of the file and its folder, or name another file in the tracking URI",
         10 => $"{File} cannot be read or written ({e.Message}): check the disk it is on",
         11 => $"{File} is damaged ({e.Message}): restore a copy, or name another file in the tracking URI",
-        13 => $"{File}: the disk is full; free some space and resume the run",
+        13 => $"{File}: the disk is full: free some space",
         26 => $"{File} is not an SQLite database: name another file in the tracking URI",
         _ => $"{File}: {e.Message}",
     }, e);
