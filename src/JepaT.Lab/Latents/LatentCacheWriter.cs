@@ -106,11 +106,11 @@ internal sealed class LatentCacheWriter
             if (!old.Equals(now)) throw new UserException($"{folder}: holds a cache with another {what} ({old}, now {now}); name another folder, or delete it");
         var contents = FolderContents.Hash(source, stop: stop);
         if (there.SourceContents is null) RequireOlderPictures(there);
-        else if (there.SourceContents != contents)
+        else if (there.SourceContents != contents && there.Shards.Count > 0)
             throw new UserException($"{folder}: the pictures have changed since it was made (SHA-256 of their paths and contents {there.SourceContents[..8]}…, now {contents[..8]}…); name another folder, or delete it");
         var bad = LatentCache.Verify(folder, stop: stop).Select(f => f.Shard).ToHashSet();
         index = there with { Shards = [.. there.Shards.Where(s => !bad.Contains(s.Number))], HasClasses = wanted.HasClasses, SourceContents = contents };
-        if (there.HasClasses is null || there.SourceContents is null) index.Write(folder);
+        if (there.HasClasses is null || there.SourceContents != contents) index.Write(folder);
     }
 
     /// <summary>Of a cache that was made when indices did not tell what was in the pictures, only the times speak.</summary>

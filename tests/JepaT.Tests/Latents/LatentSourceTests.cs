@@ -28,6 +28,22 @@ public sealed class LatentSourceTests : IDisposable
     }
 
     [Fact]
+    public void A_cache_without_a_finished_shard_takes_the_pictures_as_they_are_now()
+    {
+        set.Damage("a/000.png");
+        Assert.Throws<UserException>(Write);
+        var size = new FileInfo(set["a/000.png"]).Length;
+        File.Copy(set["a/001.png"], set["a/000.png"], overwrite: true);
+        using (var file = File.OpenWrite(set["a/000.png"])) file.SetLength(size);
+        Assert.Throws<UserException>(Write);                                    // other contents, damaged again
+        Assert.Empty(LatentIndex.Read(Cache).Shards);
+
+        LatentCacheWriter.Write(set.Open(), encoder, Cache, LatentCacheTests.Options with { Corrupt = CorruptPictures.Skip }, stop: TestContext.Current.CancellationToken);
+
+        Assert.Equal(FolderContents.Hash(set.Open(), stop: TestContext.Current.CancellationToken), LatentIndex.Read(Cache).SourceContents);
+    }
+
+    [Fact]
     public void Times_alone_change_nothing()
     {
         Write();
