@@ -184,7 +184,7 @@ public sealed class SpoolProcessTests : IDisposable
         });
 
         Assert.Contains("1000000 values wait in memory, and more do not fit", error.Message, StringComparison.Ordinal);
-        Assert.Contains("not written yet", Assert.Throws<UserException>(() => log.Finish(patience: TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
+        Assert.Contains("are lost: ", Assert.Throws<UserException>(() => log.Finish(patience: TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
