@@ -171,6 +171,8 @@ internal sealed class Session : IAsyncDisposable
         }
     }
 
+    private static readonly TimeSpan Afterwards = TimeSpan.FromMilliseconds(200);
+
     private CellResult Run(Func<Task<MimeBundle?>> code, RunningCell cell)
     {
         var work = cell.Start(code);
@@ -181,6 +183,8 @@ internal sealed class Session : IAsyncDisposable
         if (work.IsCompletedSuccessfully && (!cell.MustEnd || cell.HasAsked)) return new(work.Result, null, cell.IsInterrupted);
         var error = Failure(work) is { } e ? CellErrors.Of(e) : null;
         if (!cell.IsInterrupted) return new(null, error);
+        // What ended the cell is itself the scheduler's work, which is done a moment later.
+        SpinWait.SpinUntil(() => !cell.Scheduler.Busy, Afterwards);
         stuck = cell;
         return IsStuck
             ? Failed("Stuck", "the cell could not be interrupted: it is in a native call, or in library code that does not end; restart the kernel if it does not return", interrupted: true)
