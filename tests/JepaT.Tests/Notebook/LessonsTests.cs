@@ -175,7 +175,7 @@ public sealed class LessonsTests : IDisposable
         Assert.Contains("seed", runs.Differences.ToString(), StringComparison.Ordinal);
         Assert.Equal(4, runs.Curves("train/loss_flow").Series.Count);
         Assert.Equal(2, runs[0].Curve("eval/fid_fashion_20").Count);
-        Assert.Equal(2, runs[0].Pictures().ToHtml().Split("type=\"radio\"").Length - 1);
+        Assert.Equal(3, runs[0].Pictures().ToHtml().Split("type=\"radio\"").Length - 1);         // before the first step, and of two evaluations
         Assert.Contains("experiment.yaml", runs[0].Artifacts);
         Assert.Contains("patch_size: 7", runs[0].Text("experiment.yaml"), StringComparison.Ordinal);
         Assert.Contains("there is no run 9", Assert.Throws<UserException>(() => runs[9]).Message, StringComparison.Ordinal);
