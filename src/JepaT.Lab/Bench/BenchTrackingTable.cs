@@ -5,7 +5,7 @@ namespace JepaT.Lab;
 /// <summary><c>./lab bench --tracking</c>: measures in a folder of its own, with the real MLflow where there is one, and prints tables.</summary>
 internal static class BenchTrackingTable
 {
-    private const int Million = 1_000_000, ServerValues = 50_000, PairCount = 10, StepsOfBlock = 20;
+    private const int Million = 1_000_000, ServerValues = 50_000, PairCount = 5, StepsOfBlock = 20;
 
     /// <summary>Measures and prints; 0.</summary>
     public static int Run(int threads)

@@ -55,7 +55,7 @@ internal sealed class BenchCommand : Command<BenchCommand.Settings>
 
         /// <summary>What tracking costs.</summary>
         [CommandOption("--tracking")]
-        [Description("Instead: values a second into the stores, and what logging costs a training step (a minute or two).")]
+        [Description("Instead: values a second into the stores, and what logging costs a training step (some minutes).")]
         public bool Tracking { get; init; }
 
         /// <summary>Measures ours in this process and prints JSON.</summary>
