@@ -45,7 +45,7 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
         }
         using var stop = new StopSignal();
         var folder = settings.FolderOf(experiment);
-        using var store = DeferredStore.Of(new RunFolder(folder), settings.Tracking);
+        using var store = DeferredStore.ToGoOn(new RunFolder(folder), settings.Tracking);
         using var bench = new Workbench(experiment, store);
         var output = AnsiConsole.Console.Profile.Out.Writer;
         output.WriteLine($"{experiment.Name}: {(only.Length > 0 ? only.Length : experiment.Ablation.Presets.Count)} presets × {experiment.Ablation.Seeds} seeds, {experiment.Training.Steps} steps each, into {folder}; data from {bench.Source}");
@@ -53,7 +53,7 @@ internal sealed class AblateCommand : Command<AblateCommand.Settings>
         output.WriteLine();
         output.WriteLine(ResultTable.Of(result).Markdown());
         output.WriteLine($"report  {Path.GetFullPath(Path.Combine(folder, "report.html"))}");
-        output.WriteLine($"runs    {(bench.Store.Folder is { } place ? $"./lab ui {place}" : UiCommand.Page(bench.Store.Uri))}, or ./lab runs");
+        output.WriteLine($"runs    {(bench.Store.Folder is { } place ? $"./lab ui {place}" : MlflowPages.Home(bench.Store.Uri))}, or ./lab runs");
         return result.Runs.All(r => r.Finished) ? 0 : 1;
     }
 }

@@ -24,7 +24,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         public string[] Overrides { get; init; } = [];
 
         [CommandOption("--tracking <URI>")]
-        [Description("MLflow store that gets the values, the one that the run is in; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
+        [Description("MLflow store that gets the values; by default the one that the run is in.")]
         public string? Tracking { get; init; }
     }
 
@@ -36,7 +36,7 @@ internal sealed class EvaluateCommand : Command<EvaluateCommand.Settings>
         using var owned = model;
         using var stop = new StopSignal("the run of the evaluation is marked KILLED");
         var folder = new RunFolder(Path.GetDirectoryName(checkpoint)!);
-        using var later = settings.Tracking is null && folder.Store is { } noted && TrackingStores.IsThere(noted) ? DeferredStore.Of(folder, null) : new DeferredStore(settings.Tracking);
+        using var later = new DeferredStore(DeferredStore.UriOf(folder, settings.Tracking));
         using var bench = new Workbench(experiment, later, training: false);
         if (bench.Evaluation.PictureCount == 0) throw new UserException("evaluation.network is none: nothing to measure; add --set evaluation.network=auto");
         var store = bench.Store;

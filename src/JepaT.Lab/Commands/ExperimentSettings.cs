@@ -18,7 +18,7 @@ internal class ExperimentSettings : CommandSettings
     public string? Output { get; init; }
 
     [CommandOption("--tracking <URI>")]
-    [Description("MLflow store: sqlite:///FILE or http(s)://SERVER; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
+    [Description("MLflow store: sqlite:///FILE or http(s)://SERVER; by default that of a run gone on with, else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")]
     public string? Tracking { get; init; }
 
     [CommandOption("--dry-run")]

@@ -40,7 +40,7 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
     {
         var fresh = settings.Resume is null ? New(settings) : default;           // mistakes in it are told before there is a store
         var (experiment, folder) = settings.Resume is { } run ? Open(run, settings) : fresh;
-        using var store = settings.DryRun ? null : DeferredStore.Of(folder, settings.Tracking);
+        using var store = settings.DryRun ? null : DeferredStore.ToGoOn(folder, settings.Tracking);
         if (settings.DryRun)
         {
             ExperimentSettings.Describe(experiment);
@@ -74,7 +74,7 @@ internal sealed class TrainCommand : Command<TrainCommand.Settings>
         }
         catch (UserException e)
         {
-            Console.Error.WriteLine($"warning: the run's report is not written: {e.Message}; './lab report {runId}' does it later");
+            Console.Error.WriteLine($"warning: the run's report is not written: {e.Message}; './lab report --uri {store.Uri} {runId}' does it later");
         }
     }
 

@@ -100,17 +100,11 @@ public sealed class UiCommand : Command<UiCommand.Settings>
     {
         var runs = store.SearchRuns(new());
         var latest = runs.Select(r => r.Info.ExperimentId).Distinct().ToList();
-        yield return $"MLflow: {Page(address)}";
+        yield return $"MLflow: {MlflowPages.Home(address)}";
         foreach (var experiment in store.Experiments().Where(e => latest.Contains(e.Id)).OrderBy(e => latest.IndexOf(e.Id)).Take(5))
-            yield return $"  {experiment.Name}: {address}/#/experiments/{experiment.Id}/runs{Side}";
+            yield return $"  {experiment.Name}: {MlflowPages.Runs(address, experiment.Id)}";
         var parents = runs.Select(r => r.Tags.GetValueOrDefault("mlflow.parentRunId")).ToHashSet();
         if (runs.FirstOrDefault(r => parents.Contains(r.Info.RunId)) is { } parent)
-            yield return $"  latest run with others in it, {parent.Info.Name}: {address}/#/experiments/{parent.Info.ExperimentId}/runs/{parent.Info.RunId}{Side}";
+            yield return $"  latest run with others in it, {parent.Info.Name}: {MlflowPages.Run(address, parent.Info.ExperimentId, parent.Info.RunId)}";
     }
-
-    // Without this MLflow 3.17 opens on its GenAI side, which shows no runs.
-    private const string Side = "?workflowType=machine_learning";
-
-    /// <summary>The first page of a server's training side.</summary>
-    internal static string Page(string address) => $"{address.TrimEnd('/')}/#/experiments{Side}";
 }

@@ -38,17 +38,13 @@ internal sealed class RunFiles(string folder)
     /// </summary>
     public string? Link(LoggedRun run, string path)
     {
+        if (run.Store.Folder is null) return MlflowPages.Artifact(run.Store.Uri, run.Run.Info.ExperimentId, run.Id, path);
         var name = string.Join('/', path.Split('/').Select(Uri.EscapeDataString));
-        if (run.Store is RestStore server)
-            return $"{server.Uri.TrimEnd('/')}/#/experiments/{Uri.EscapeDataString(run.Run.Info.ExperimentId)}/runs/{Uri.EscapeDataString(run.Id)}/artifacts/{Plain(name)}?workflowType=machine_learning";
         if (run.Store is not SqliteStore local || path.Split('/').Any(p => p is "" or "." or "..")) return null;
         var root = Path.GetRelativePath(Path.GetFullPath(folder), local.ArtifactFolder(run.Id));
         return Path.IsPathRooted(root) ? $"{new Uri(root).AbsoluteUri.TrimEnd('/')}/{name}"                // another drive
             : $"{string.Join('/', root.Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString))}/{name}";
     }
-
-    // MLflow's pages take these, which pictures have in their names, only as they are.
-    private static string Plain(string encoded) => "+,:;=@&$".Aggregate(encoded, (text, c) => text.Replace(Uri.HexEscape(c), c.ToString(), StringComparison.Ordinal));
 
     private (IReadOnlyList<string> Paths, string? Problem) List(LoggedRun run)
     {

@@ -55,7 +55,7 @@ internal static class RunsCopyWork
 
     /// <summary>The target; null for a dry run to a database that there is none of yet.</summary>
     private static ITrackingStore? OpenTarget(string uri, bool dryRun) =>
-        dryRun && SqliteStore.IsMissing(uri) ? null : TrackingStores.Open(uri, readOnly: dryRun);
+        dryRun && !TrackingStores.IsThere(uri) ? null : TrackingStores.Open(uri, readOnly: dryRun);
 
     private sealed class ProgressOfPlan(string title) : IDisposable
     {

@@ -81,7 +81,7 @@ public sealed class RunsListCommand : Command<RunsListCommand.Settings>
     {
         if (store is not SqliteStore local)
         {
-            yield return $"To look at them: {store.Uri}/#/experiments/{experimentId}/runs?workflowType=machine_learning";
+            yield return $"To look at them: {MlflowPages.Runs(store.Uri, experimentId)}";
             yield break;
         }
         var name = Path.GetFileName(local.File);
@@ -90,7 +90,7 @@ public sealed class RunsListCommand : Command<RunsListCommand.Settings>
         yield return $"To look at them in MLflow (pip install mlflow): ./lab ui {(name == "mlflow.db" ? local.Folder : local.File)}";
         yield return "It copies the database before MLflow upgrades it. By hand:";
         yield return $"  cd {local.Folder} && mlflow server{(plain ? "" : $" --backend-store-uri sqlite:///{name}")}";
-        yield return $"  http://127.0.0.1:5000/#/experiments/{experimentId}/runs?workflowType=machine_learning";
+        yield return $"  {MlflowPages.Runs("http://127.0.0.1:5000", experimentId)}";
         yield return $"The first start of a newer MLflow upgrades {name}, and one that is killed meanwhile can spoil it: copy the file before.";
     }
 }

@@ -16,17 +16,20 @@ internal sealed class DeferredStore : IDisposable
         if (TrackingStores.IsThere(uri)) _ = store.Value;
     }
 
-    /// <summary>The store for a run's folder: the one given, else that of the run which the folder holds, else as ever.</summary>
+    /// <summary>The store to go on in with a run's folder: the one given, else that of the run which the folder holds, else as ever.</summary>
     /// <exception cref="UserException">The folder's run has no store any more; or it cannot be used.</exception>
-    public static DeferredStore Of(RunFolder folder, string? uri)
+    public static DeferredStore ToGoOn(RunFolder folder, string? given)
     {
-        if (folder.RunId is not { } run) return new(uri);
-        // A folder may have moved with its database; and the address in it has no login, that of the environment may have one.
-        if (uri is null && folder.Store is { } noted && TrackingStores.IsThere(noted) && !TrackingStores.IsSame(TrackingStores.UriOf(null), noted)) uri = noted;
-        if (!TrackingStores.IsThere(uri))
+        var uri = UriOf(folder, given);
+        if (folder.RunId is { } run && !TrackingStores.IsThere(uri))
             throw new UserException($"{folder.Path}: is of run {run}, but there is no store {TrackingStores.UriOf(uri)}: name the one that has the run with --tracking, or remove {folder.Of("mlflow-run")} to start another");
         return new(uri);
     }
+
+    /// <summary>The store given, else that of the run which the folder holds, where it is there; null: as ever.</summary>
+    public static string? UriOf(RunFolder folder, string? given) => given ?? (folder.RunId is not null && folder.Store is { } noted && TrackingStores.IsThere(noted)
+        // The address in a folder has no login; that of the environment may have one.
+        && !TrackingStores.IsSame(TrackingStores.UriOf(null), noted) ? noted : null);
 
     /// <summary>The store.</summary>
     /// <exception cref="UserException">It cannot be made.</exception>

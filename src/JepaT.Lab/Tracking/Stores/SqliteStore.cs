@@ -80,9 +80,6 @@ public sealed partial class SqliteStore : ITrackingStore
         lock (gate) connection.Dispose();
     }
 
-    /// <summary>Whether this is the address of a database that there is none of yet.</summary>
-    internal static bool IsMissing(string uri) => uri.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase) && !System.IO.File.Exists(FileOf(uri));
-
     internal static string FileOf(string uri)
     {
         const string scheme = "sqlite:///";
