@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace JepaT.Lab;
 
@@ -178,7 +179,7 @@ internal sealed class Trainer : IDisposable
             {
                 Checkpoint.Save(checkpoint, experiment, Model, Ema, optimizer, Step);
             }
-            catch (Exception) { }               // the disk that is full may be this one; the first failure is told
+            catch (Exception other) when (other is UserException or IOException or UnauthorizedAccessException or ExternalException) { }     // the disk that is full may be this one; the first failure is told
             throw;
         }
     }

@@ -60,7 +60,7 @@ internal sealed class TrainingRun : ITrainingObserver
             log.LogSystem(gpu: Gpu(bench.Device));
             progress.Report(trainer.Step);
             var run = new TrainingRun(experiment, bench, log, curves, progress, watcher, stop);
-            if (trainer.Step == 0 && !resumed) run.Draw(0, trainer.Ema)?.Dispose();     // MLflow's slider over the pictures starts at step 0
+            if (!resumed) run.DrawStart(trainer.Ema);
             trainer.Run(run, stop);
             trained?.Invoke(run.Result(trainer));                       // before the store, which may not take all
             log.Artifact(folder.Checkpoint, "checkpoints/" + Checkpoint.FileName);
@@ -103,6 +103,13 @@ internal sealed class TrainingRun : ITrainingObserver
         if (Draw(step, ema) is not { } samples) return;
         watcher?.Evaluated(step, values, samples);
         if (step == experiment.Training.Steps) pictures = [.. ImageGrid.Each(samples)];
+    }
+
+    // MLflow's slider over the pictures starts at step 0, and shows none where none is.
+    private void DrawStart(JepaModel ema)
+    {
+        using var scope = NewDisposeScope();
+        Draw(0, ema);
     }
 
     /// <summary>Logs pictures of the fixed prompts, of the caller's dispose scope; null where latents cannot be decoded.</summary>
