@@ -1,4 +1,5 @@
 using JepaT.Lab;
+using static JepaT.Tests.CommandRun;
 using static TorchSharp.torch;
 
 namespace JepaT.Tests;
@@ -217,25 +218,5 @@ public sealed class TrackingVariablesTests : IDisposable
         Environment.SetEnvironmentVariable(name, value);
     }
 
-    private string Experiment()
-    {
-        var tiny = TrainerTests.Tiny();
-        var path = folder.File("tiny.yaml");
-        File.WriteAllText(path, ExperimentFile.ToYaml(tiny with { Data = tiny.Data with { Folder = files.Folder } }));
-        return path;
-    }
-
-    private static string Fails(params string[] args)
-    {
-        var (code, error) = Run(args);
-        Assert.Equal(1, code);
-        Assert.Equal(error.Length - 1, error.IndexOf('\n', StringComparison.Ordinal));
-        return error;
-    }
-
-    private static (int Code, string Error) Run(params string[] args)
-    {
-        var error = new StringWriter { NewLine = "\n" };
-        return (Cli.Run(args, error), error.ToString());
-    }
+    private string Experiment() => TinyExperiment(folder, files);
 }

@@ -95,13 +95,9 @@ public sealed class SpoolProcessTests : IDisposable
     [Fact]
     public void Hours_without_a_server_need_no_memory()
     {
-        var server = new FaultyServer(told);
-        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
-        using var log = RunLogger.Start(store, "away", "long", warnings: said);
-        log.Flush();
-        server.Dispose();
-        log.Metric("m", 0, 0);
-        log.Flush();
+        var (opened, started, port) = Away("long");
+        using var store = opened;
+        using var log = started;
         var before = GC.GetTotalMemory(forceFullCollection: true);
 
         var peak = 0L;
@@ -115,7 +111,7 @@ public sealed class SpoolProcessTests : IDisposable
         log.Flush();
 
         Assert.InRange(peak, 0, 32_000_000);
-        using var back = new FaultyServer(told, port: server.Port);
+        using var back = new FaultyServer(told, port: port);
         log.Finish();
         Assert.Equal(Enumerable.Range(0, 1_000_000).Select(i => (long)i), told.Runs[log.RunId].Metrics.Select(m => m.Step).Order());
         Assert.InRange(back.Requests.Count, 1000, 1100);            // full batches
@@ -143,13 +139,9 @@ public sealed class SpoolProcessTests : IDisposable
     [Fact]
     public void A_full_disk_is_told_once_and_the_values_wait_in_memory_until_there_is_room()
     {
-        var server = new FaultyServer(told);
-        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
-        using var log = RunLogger.Start(store, "away", "full", warnings: said);
-        log.Flush();
-        server.Dispose();
-        log.Metric("m", 0, 0);
-        log.Flush();
+        var (opened, started, port) = Away("full");
+        using var store = opened;
+        using var log = started;
         store.SpoolOf(log.RunId)!.DiskEnd = new FileInfo(SpoolFile.PathOf(Spool, log.RunId)).Length + 100;
         for (var i = 1; i < 500; i++) log.Metric("m", i, i);
         var late = Assert.Throws<UserException>(() => log.Flush(TimeSpan.FromSeconds(1.5)));
@@ -159,7 +151,7 @@ public sealed class SpoolProcessTests : IDisposable
         Assert.Single(said.ToString().Split('\n'), line => line.Contains("No space left", StringComparison.Ordinal));
         store.SpoolOf(log.RunId)!.DiskEnd = long.MaxValue;
         log.Flush();
-        using var back = new FaultyServer(told, port: server.Port);
+        using var back = new FaultyServer(told, port: port);
         log.Finish();
         Assert.Equal(Enumerable.Range(0, 1000).Select(i => (long)i), told.Runs[log.RunId].Metrics.Select(m => m.Step).Order());
     }
@@ -167,13 +159,9 @@ public sealed class SpoolProcessTests : IDisposable
     [Fact]
     public void When_memory_has_taken_a_million_values_beside_a_full_disk_the_training_is_told()
     {
-        var server = new FaultyServer(told);
-        using var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
-        using var log = RunLogger.Start(store, "away", "full", warnings: said);
-        log.Flush();
-        server.Dispose();
-        log.Metric("m", 0, 0);
-        log.Flush();
+        var (opened, started, port) = Away("full");
+        using var store = opened;
+        using var log = started;
         store.SpoolOf(log.RunId)!.DiskEnd = 0;
         log.Metric("m", 1, 1);
         Assert.Throws<UserException>(() => log.Flush(TimeSpan.FromSeconds(1)));
@@ -185,6 +173,19 @@ public sealed class SpoolProcessTests : IDisposable
 
         Assert.Contains("1000000 values wait in memory, and more do not fit", error.Message, StringComparison.Ordinal);
         Assert.Contains("are lost: ", Assert.Throws<UserException>(() => log.Finish(patience: TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A run whose server has gone after its start, with one value in the spool.</summary>
+    private (SpooledStore Store, RunLogger Log, int Port) Away(string name)
+    {
+        var server = new FaultyServer(told);
+        var store = SpooledStore.Open(server.Uri, folder: Spool, warnings: said);
+        var log = RunLogger.Start(store, "away", name, warnings: said);
+        log.Flush();
+        server.Dispose();
+        log.Metric("m", 0, 0);
+        log.Flush();
+        return (store, log, server.Port);
     }
 
     [Fact]
